@@ -1,0 +1,166 @@
+"""Every error that the kernel shows to a person, and the exit code that goes with it.
+
+    CellwallError                 1
+    ├── UsageProblem              2   the command line or a setting is wrong
+    ├── NotFound                  3   a model, plugin, key, conversation or file that does not exist
+    ├── KeyProblem                4   an API key is missing or was rejected
+    ├── PluginError               5   a plugin failed
+    │   ├── PluginBroken              it cannot be loaded or described
+    │   ├── PluginCrashed             its process ended while it was needed
+    │   ├── PluginMisbehaved          it broke the protocol
+    │   └── CallFailed                it answered a call with an error
+    ├── DeadlineExceeded          6   a plugin took longer than it was given
+    ├── AssetProblem              7   a data file cannot be fetched or is not what it should be
+    ├── StoreProblem              8   the log database or the user folder cannot be read or written
+    └── Interrupted             130   Ctrl-C (143 for SIGTERM, 129 for SIGHUP)
+
+The message of an error is one sentence (or two) that names the thing, the cause and what to do about it. `kind` is stable
+and machine-readable: it is what `--json` and the log database hold.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AssetProblem",
+    "CallFailed",
+    "CellwallError",
+    "DeadlineExceeded",
+    "Interrupted",
+    "KeyProblem",
+    "NotFound",
+    "PluginBroken",
+    "PluginCrashed",
+    "PluginError",
+    "PluginMisbehaved",
+    "StoreProblem",
+    "UsageProblem",
+]
+
+
+class CellwallError(Exception):
+    """Raised when a command cannot do what it was asked; the base of all errors shown to a person.
+
+    Args:
+        message: what happened and what to do, one or two sentences.
+        detail: more lines for `--debug`, such as a plugin's traceback.
+    """
+
+    exit_code = 1
+    kind = "Error"
+
+    def __init__(self, message: str, *, detail: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+
+
+class UsageProblem(CellwallError):
+    """Raised when the command line or a setting is wrong."""
+
+    exit_code = 2
+    kind = "UsageError"
+
+
+class NotFound(CellwallError):
+    """Raised when a model, plugin, key, conversation or file does not exist."""
+
+    exit_code = 3
+    kind = "NotFound"
+
+
+class KeyProblem(CellwallError):
+    """Raised when an API key is missing or was rejected by the provider."""
+
+    exit_code = 4
+    kind = "KeyMissing"
+
+
+class PluginError(CellwallError):
+    """Raised when a plugin fails; `plugin` is its name."""
+
+    exit_code = 5
+    kind = "PluginError"
+
+    def __init__(self, plugin: str, message: str, *, detail: str = "") -> None:
+        super().__init__(message, detail=detail)
+        self.plugin = plugin
+
+
+class PluginBroken(PluginError):
+    """Raised when a plugin cannot be started, loaded or described."""
+
+    kind = "PluginBroken"
+
+
+class PluginCrashed(PluginError):
+    """Raised when a plugin's process ends while a call to it is open.
+
+    Args:
+        plugin: the plugin's name.
+        cause: "exit code 7" or "signal SIGSEGV".
+        stderr_tail: the last lines that it wrote to stderr, newest last.
+    """
+
+    kind = "Crashed"
+
+    def __init__(self, plugin: str, cause: str, stderr_tail: str = "") -> None:
+        message = f"plugin '{plugin}' crashed ({cause}) and its answer ends here."
+        super().__init__(plugin, message, detail=stderr_tail)
+        self.cause = cause
+        self.stderr_tail = stderr_tail
+
+
+class PluginMisbehaved(PluginError):
+    """Raised when a plugin breaks the protocol, for instance by an endless line; its process is stopped."""
+
+    kind = "BadOutput"
+
+
+class CallFailed(PluginError):
+    """Raised when a plugin answers a call with an error.
+
+    Args:
+        plugin: the plugin's name.
+        message: the plugin's own sentence.
+        kind: the error's kind on the wire, such as "RateLimited".
+    """
+
+    def __init__(self, plugin: str, message: str, *, kind: str = "PluginError", detail: str = "") -> None:
+        super().__init__(plugin, message, detail=detail)
+        self.kind = kind
+        if kind in ("KeyMissing", "KeyRejected"):
+            self.exit_code = KeyProblem.exit_code
+        elif kind == "BadOptions":
+            self.exit_code = UsageProblem.exit_code
+
+
+class DeadlineExceeded(CellwallError):
+    """Raised when a plugin took longer than it was given."""
+
+    exit_code = 6
+    kind = "DeadlineExceeded"
+
+
+class AssetProblem(CellwallError):
+    """Raised when a data file cannot be fetched, or is not what its plugin's manifest says it is."""
+
+    exit_code = 7
+    kind = "AssetProblem"
+
+
+class StoreProblem(CellwallError):
+    """Raised when the log database or the user folder cannot be read or written."""
+
+    exit_code = 8
+    kind = "StoreProblem"
+
+
+class Interrupted(CellwallError):
+    """Raised when a signal ended the command; 130 for Ctrl-C, else 128 + the signal's number."""
+
+    exit_code = 130
+    kind = "Interrupted"
+
+    def __init__(self, message: str = "interrupted", *, exit_code: int = 130) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code

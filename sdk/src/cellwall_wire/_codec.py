@@ -1,0 +1,106 @@
+"""Lines to envelopes and back; every way that JSON can go wrong ends in one of two exceptions here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ._errors import Unencodable
+from ._methods import DataParams
+
+__all__ = ["Envelope", "Undecodable", "decode", "decode_envelope", "encode", "encode_data"]
+
+
+class Undecodable(Exception):  # noqa: N818 - a condition that Connection turns into junk, a refusal or an error
+    """Raised when bytes are not JSON or not of the type asked for; the text says which."""
+
+
+class Envelope(msgspec.Struct):
+    """Any message, its inner parts still undecoded."""
+
+    jsonrpc: str = ""
+    id: str | int | float | None | msgspec.UnsetType = msgspec.UNSET
+    method: str | msgspec.UnsetType = msgspec.UNSET
+    params: msgspec.Raw = msgspec.Raw(b"{}")  # noqa: RUF009 - immutable
+    result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_encoder = msgspec.json.Encoder()
+_envelopes = msgspec.json.Decoder(Envelope)
+_data_params = msgspec.json.Decoder(DataParams)
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {DataParams: _data_params}
+
+
+def encode(message: msgspec.Struct) -> bytes:
+    """Write a message as one line, newline included.
+
+    Raises:
+        Unencodable: it holds a lone surrogate, an integer beyond 64 bits, or an object without a JSON form.
+    """
+    try:
+        return _encoder.encode(message) + b"\n"
+    except (UnicodeEncodeError, TypeError, OverflowError, RecursionError) as error:
+        raise Unencodable(f"the message cannot be written as JSON: {error}") from error
+
+
+def encode_data(call_id: str, seq: int, items: list[Any]) -> bytes:
+    """Write a `$/data` line; the hot path, so the envelope around the items is a constant.
+
+    Raises:
+        Unencodable: as encode().
+    """
+    try:
+        body = _encoder.encode(items)
+    except (UnicodeEncodeError, TypeError, OverflowError, RecursionError) as error:
+        raise Unencodable(f"an item cannot be written as JSON: {error}") from error
+    head = f'{{"jsonrpc":"2.0","method":"$/data","params":{{"id":"{call_id}","seq":{seq},"items":'
+    return b"".join((head.encode(), body, b"}}\n"))
+
+
+def decode_envelope(line: bytes) -> Envelope:
+    """Read the outer members of a line.
+
+    Raises:
+        Undecodable: it is not a JSON object of that shape.
+    """
+    try:
+        return _envelopes.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Undecodable(str(error)) from error
+
+
+def decode(raw: msgspec.Raw, type_: Any) -> Any:
+    """Read an inner part of a message as `type_`.
+
+    Lone surrogates, which JSON text can spell and UTF-8 cannot, become U+FFFD [P-14].
+
+    Raises:
+        Undecodable: it does not fit the type.
+    """
+    decoder = _decoders.get(type_)
+    if decoder is None:
+        decoder = _decoders[type_] = msgspec.json.Decoder(type_)
+    try:
+        return decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        raise Undecodable(str(error)) from error
+    except msgspec.DecodeError as error:
+        if "surrogate" not in str(error):
+            raise Undecodable(str(error)) from error
+        return _decode_repaired(bytes(raw), type_)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise Undecodable(str(error)) from error
+
+
+def _decode_repaired(raw: bytes, type_: Any) -> Any:
+    # Rare: a peer cut UTF-16 text between the halves of a pair. The standard library reads such text.
+    import json  # noqa: PLC0415
+
+    try:
+        text = json.dumps(json.loads(raw), ensure_ascii=False)
+        clean = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return msgspec.json.decode(clean, type=type_)
+    except (ValueError, msgspec.DecodeError, RecursionError) as error:
+        raise Undecodable(str(error)) from error

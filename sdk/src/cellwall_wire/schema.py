@@ -1,0 +1,96 @@
+"""What the documents take from the code: the JSON Schema of every message, and the tables of `protocol.md`.
+
+`python -m cellwall_wire.schema` prints the schema. Not imported by the package itself, so that it costs nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+from . import _content as content
+from . import _methods as methods
+from ._codes import Code
+from ._messages import ErrorInfo
+from ._states import CALL, CONNECTION, CallState, State
+
+__all__ = ["errors_table", "json_schema", "method_table", "state_table"]
+
+_NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
+    "$/cancel": methods.CancelParams,
+    "$/credit": methods.CreditParams,
+    "$/progress": methods.ProgressParams,
+}
+
+
+def json_schema() -> dict[str, Any]:
+    """Give one JSON Schema (2020-12) document.
+
+    Returns:
+        `$defs` holds every type; `methods` maps each method to its params, result and items; `notifications` the rest.
+    """
+    rows = list(methods.METHODS.values())
+    types: list[Any] = [t for row in rows for t in (row.params, row.result)]
+    types += [content.Item, ErrorInfo, *_NOTIFICATIONS.values()]
+    schemas, definitions = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
+    found = iter(schemas)
+    table: dict[str, Any] = {}
+    for row in rows:
+        table[row.name] = {"params": next(found), "result": next(found)}
+    item = next(found)
+    for row in rows:
+        if row.item is not None:
+            table[row.name]["item"] = item
+    error = next(found)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"The Cellwall plugin protocol, version {methods_version()}",
+        "methods": table,
+        "notifications": {name: next(found) for name in _NOTIFICATIONS},
+        "error": error,
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
+def methods_version() -> int:
+    """Give the protocol's major version."""
+    from ._limits import PROTOCOL  # noqa: PLC0415 - one number for one line
+
+    return PROTOCOL
+
+
+def errors_table() -> str:
+    """Give the table of error codes in Markdown."""
+    lines = ["| code | kind | sent by | retryable | meaning |", "| --- | --- | --- | --- | --- |"]
+    for code in Code:
+        retry = "yes" if code.retryable else "no"
+        lines.append(f"| {int(code)} | `{code.kind}` | {code.sender} | {retry} | {code.meaning} |")
+    return "\n".join(lines)
+
+
+def method_table() -> str:
+    """Give the table of methods in Markdown."""
+    lines = ["| method | caller | streams | repeatable | errors of its own | what |", "| --- | --- | --- | --- | --- | --- |"]
+    for row in methods.METHODS.values():
+        caller = row.caller.value if row.caller else "either"
+        errors = ", ".join(row.errors) or "–"
+        streams, repeatable = ("yes" if row.item else "no"), ("yes" if row.repeatable else "no")
+        lines.append(f"| `{row.name}` | {caller} | {streams} | {repeatable} | {errors} | {row.summary} |")
+    return "\n".join(lines)
+
+
+def state_table(of: type[State] | type[CallState]) -> str:
+    """Give the table of one state machine in Markdown: `State` for the connection, `CallState` for a call."""
+    table: dict[Any, dict[Any, Any]] = dict(CONNECTION) if of is State else dict(CALL)
+    lines = ["| in state | who | does | next state |", "| --- | --- | --- | --- |"]
+    for state, row in table.items():
+        lines += [f"| {state.value} | {who.value} | {does.value} | {then.value} |" for (who, does), then in row.items()]
+        if not row:
+            lines.append(f"| {state.value} | – | nothing more | – |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
