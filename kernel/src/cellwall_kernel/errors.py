@@ -14,8 +14,8 @@
     ├── StoreProblem              8   the log database or the user folder cannot be read or written
     └── Interrupted             130   Ctrl-C (143 for SIGTERM, 129 for SIGHUP)
 
-The message of an error is one sentence (or two) that names the thing, the cause and what to do about it. `kind` is stable
-and machine-readable: it is what `--json` and the log database hold.
+The message of an error is one sentence (or two) that names the thing, the cause and what to do about it.
+`kind` is stable and machine-readable: it is what `--json` and the log database hold.
 """
 
 from __future__ import annotations

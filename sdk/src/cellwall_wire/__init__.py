@@ -1,4 +1,4 @@
-"""The protocol between Cellwall's host and its plugins, without IO: `protocol.md` is its text, this is its code.
+"""The protocol between Cellwall's host and its plugins, without IO: `protocol.md` in code.
 
 A map of the package:
     _codes       error codes and their meaning
@@ -10,6 +10,9 @@ A map of the package:
     _states      connection and call, as tables
     _framing     bytes to lines
     _codec       lines to envelopes
+    _ledger      a connection's state, open calls, ids
+    _sending     messages to lines
+    _receiving   lines to events
     _connection  Connection(role): send(), receive(), next_event()
     schema       JSON Schema and state tables, as text (`python -m cellwall_wire.schema`)
 """

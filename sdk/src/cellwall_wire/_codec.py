@@ -12,7 +12,7 @@ from ._methods import DataParams
 __all__ = ["Envelope", "Undecodable", "decode", "decode_envelope", "encode", "encode_data"]
 
 
-class Undecodable(Exception):  # noqa: N818 - a condition that Connection turns into junk, a refusal or an error
+class Undecodable(Exception):
     """Raised when bytes are not JSON or not of the type asked for; the text says which."""
 
 
@@ -20,9 +20,9 @@ class Envelope(msgspec.Struct):
     """Any message, its inner parts still undecoded."""
 
     jsonrpc: str = ""
-    id: str | int | float | None | msgspec.UnsetType = msgspec.UNSET
+    id: str | int | float | msgspec.UnsetType | None = msgspec.UNSET
     method: str | msgspec.UnsetType = msgspec.UNSET
-    params: msgspec.Raw = msgspec.Raw(b"{}")  # noqa: RUF009 - immutable
+    params: msgspec.Raw = msgspec.Raw(b"{}")
     result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
@@ -62,19 +62,32 @@ def encode_data(call_id: str, seq: int, items: list[Any]) -> bytes:
 def decode_envelope(line: bytes) -> Envelope:
     """Read the outer members of a line.
 
+    Lone surrogates, which JSON text can spell and UTF-8 cannot, become U+FFFD [P-14].
+
     Raises:
         Undecodable: it is not a JSON object of that shape.
     """
     try:
         return _envelopes.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if b"\\ud" not in line and b"\\uD" not in line:
+            raise Undecodable(str(error)) from error
+        return _decode_repaired(line)
+
+
+def _decode_repaired(line: bytes) -> Envelope:
+    # Rare: a peer cut UTF-16 text between the halves of a pair. The standard library reads such text.
+    import json
+
+    try:
+        text = json.dumps(json.loads(line), ensure_ascii=False)
+        return _envelopes.decode(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    except (ValueError, msgspec.DecodeError, RecursionError) as error:
         raise Undecodable(str(error)) from error
 
 
 def decode(raw: msgspec.Raw, type_: Any) -> Any:
     """Read an inner part of a message as `type_`.
-
-    Lone surrogates, which JSON text can spell and UTF-8 cannot, become U+FFFD [P-14].
 
     Raises:
         Undecodable: it does not fit the type.
@@ -84,23 +97,5 @@ def decode(raw: msgspec.Raw, type_: Any) -> Any:
         decoder = _decoders[type_] = msgspec.json.Decoder(type_)
     try:
         return decoder.decode(raw)
-    except msgspec.ValidationError as error:
-        raise Undecodable(str(error)) from error
-    except msgspec.DecodeError as error:
-        if "surrogate" not in str(error):
-            raise Undecodable(str(error)) from error
-        return _decode_repaired(bytes(raw), type_)
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise Undecodable(str(error)) from error
-
-
-def _decode_repaired(raw: bytes, type_: Any) -> Any:
-    # Rare: a peer cut UTF-16 text between the halves of a pair. The standard library reads such text.
-    import json  # noqa: PLC0415
-
-    try:
-        text = json.dumps(json.loads(raw), ensure_ascii=False)
-        clean = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return msgspec.json.decode(clean, type=type_)
-    except (ValueError, msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Undecodable(str(error)) from error

@@ -1,9 +1,9 @@
 """Error codes: the only module that allocates them.
 
-Policy [P-70]: JSON-RPC's own codes keep their meaning; -32800 is Cancelled, as in the language-server world; everything
-of ours is positive, a thousand to a layer: 1xxx protocol, 2xxx models, 3xxx contributions, 4xxx host services,
-5xxx made by the host about a process and never valid on the wire. A code is never given a second meaning; a retired
-code stays in the table of `protocol.md`.
+Policy [P-70]: JSON-RPC's own codes keep their meaning; -32800 is Cancelled, as in the language-server world;
+everything of ours is positive, a thousand to a layer: 1xxx protocol, 2xxx models, 3xxx contributions, 4xxx
+host services, 5xxx made by the host about a process and never valid on the wire. A code is never given a
+second meaning; a retired code stays in the table of `protocol.md`.
 """
 
 from __future__ import annotations
@@ -35,15 +35,30 @@ class Code(enum.IntEnum):
         self.kind = "".join(word.capitalize() for word in self.name.split("_"))
 
     PARSE_ERROR = -32700, "both", False, "The line was not valid JSON."
-    INVALID_REQUEST = -32600, "both", False, "The object was not a valid request; batches are refused with it."
+    INVALID_REQUEST = (
+        -32600,
+        "both",
+        False,
+        "The object was not a valid request; batches are refused with it.",
+    )
     METHOD_NOT_FOUND = -32601, "both", False, "The method does not exist here."
     INVALID_PARAMS = -32602, "both", False, "The parameters do not fit the method."
     INTERNAL_ERROR = -32603, "both", False, "The handler failed without saying why."
     CANCELLED = -32800, "both", False, "The call was cancelled before it was complete."
 
     NOT_INITIALIZED = 1001, "both", False, "A request came before `initialize` was answered."
-    UNSUPPORTED_VERSION = 1002, "plugin", False, "No protocol version in common; `supported` and `requested` say which."
-    FEATURE_NOT_NEGOTIATED = 1003, "both", False, "The message needs a feature that the other side did not offer."
+    UNSUPPORTED_VERSION = (
+        1002,
+        "plugin",
+        False,
+        "No protocol version in common; `supported` and `requested` say which.",
+    )
+    FEATURE_NOT_NEGOTIATED = (
+        1003,
+        "both",
+        False,
+        "The message needs a feature that the other side did not offer.",
+    )
     CREDIT_OVERRUN = 1004, "both", False, "More data was sent than credit was granted."
     WOULD_DEADLOCK = 1005, "both", False, "Answering would need the very call that is waiting for the answer."
     TOO_DEEP = 1006, "host", False, "Calls are nested deeper than the limit."
@@ -70,7 +85,12 @@ class Code(enum.IntEnum):
     NOT_GRANTED = 4001, "host", False, "The plugin did not declare this, or the user did not grant it."
     QUOTA_EXCEEDED = 4002, "host", False, "The plugin used up what it may store or send."
     BUDGET_EXCEEDED = 4003, "host", False, "The user's budget for nested prompts is used up."
-    UNAVAILABLE = 4004, "host", False, "The service cannot be had now, for instance a question without a terminal."
+    UNAVAILABLE = (
+        4004,
+        "host",
+        False,
+        "The service cannot be had now, for instance a question without a terminal.",
+    )
 
     SPAWN_FAILED = 5001, "host", False, "The plugin's process could not be started."
     HANDSHAKE_TIMEOUT = 5002, "host", False, "The plugin did not answer `initialize` in time."

@@ -64,12 +64,12 @@ class ToolResultPart(_Part, frozen=True, tag="tool_result"):
 
     call_id: str
     name: str = ""
-    content: list[Part] = msgspec.field(default_factory=lambda: list[Any]())
+    content: list[Part] = msgspec.field(default_factory=list[Any])
     is_error: bool = False
 
 
 class AttachmentPart(_Part, frozen=True, tag="attachment"):
-    """A file given to a model: bytes as base64 in `data`, or a file name in the scratch folder in `blob`, or a `url`."""
+    """A file for a model: base64 bytes in `data`, a file name in the scratch folder in `blob`, or a `url`."""
 
     media_type: str | None = None
     data: str | None = None

@@ -1,11 +1,12 @@
 """Errors of the wire, told apart by whose fault they are.
 
-    WireError
-    ├── LocalError         we tried to send something the protocol forbids; nothing was sent, the connection is intact
-    │   ├── NoCredit       data does not fit the credit that is left; wait for a Credit event and send it again
-    │   ├── TooLarge       the line would be longer than the peer accepts
-    │   └── Unencodable    the value has no JSON form (a lone surrogate, an object of a foreign type)
-    └── RemoteError        the peer broke the protocol beyond repair; the connection is over, stop the peer
+WireError
+├── LocalError         we tried to send something the protocol forbids; nothing was sent, the connection is
+intact
+│   ├── NoCredit       data does not fit the credit that is left; wait for a Credit event and send it again
+│   ├── TooLarge       the line would be longer than the peer accepts
+│   └── Unencodable    the value has no JSON form (a lone surrogate, an object of a foreign type)
+└── RemoteError        the peer broke the protocol beyond repair; the connection is over, stop the peer
 """
 
 from __future__ import annotations

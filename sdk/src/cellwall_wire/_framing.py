@@ -1,11 +1,12 @@
 """Bytes to lines: the framing of the protocol, linear in its input and bounded in memory.
 
-A line ends with a newline; a carriage return before it is dropped; blank lines do not count [P-10, P-12]. Chunks are
-kept as they came and joined once, when their newline arrives: growing one string chunk by chunk would cost the square of
-the line's length. `splitlines` is never used, because JSON text may hold U+2028 raw.
+A line ends with a newline; a carriage return before it is dropped; blank lines do not count [P-10, P-12].
+Chunks are kept as they came and joined once, when their newline arrives: growing one string chunk by chunk
+would cost the square of the line's length. `splitlines` is never used, because JSON text may hold U+2028
+raw.
 
-Worst case: a line of n bytes that comes in k pieces costs O(n + k) time and n bytes of memory, and n never exceeds
-`limit` by more than the last chunk.
+Worst case: a line of n bytes that comes in k pieces costs O(n + k) time and n bytes of memory, and n never
+exceeds `limit` by more than the last chunk.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections import deque
 __all__ = ["LineBuffer", "LineTooLong"]
 
 
-class LineTooLong(Exception):  # noqa: N818 - a condition that Connection turns into a RemoteError
+class LineTooLong(Exception):
     """Raised when a line exceeds the limit; `limit` is in bytes."""
 
     def __init__(self, limit: int) -> None:

@@ -19,7 +19,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Sizes that a Connection enforces; all in bytes unless said.
 
     Attributes:
-        line: the longest line. 8 MiB carries a prompt of a million words and bounds what an endless line can cost.
+        line: the longest line. 8 MiB carries a million words and bounds what an endless line can cost.
         early_line: the longest line before `initialize` is answered; nothing legal is that long.
         data_line: the longest `$/data` line. Small, so that cancel and credit never wait long behind one.
         window: the credit that a consumer grants at first, and the most it lets a producer have outstanding.

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import enum
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -71,7 +71,7 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         parent: the id of the host's open call on whose behalf a plugin calls; mandatory from plugin to host.
-        timeout_ms: how long the caller will wait in all, in milliseconds; advice to the callee, enforced by the caller.
+        timeout_ms: how long the caller will wait in all, in milliseconds; kept by the caller.
         idle_ms: how long the caller will wait between two items, in milliseconds.
         credit: how many bytes of `$/data` lines the callee may send before it is granted more.
         traceparent: a W3C trace context, passed on unread.
@@ -164,7 +164,7 @@ class PluginLimits(_Data, frozen=True):
 
 
 class LoadError(_Data, frozen=True):
-    """Why the plugin's own code could not be imported; `file` and `line` are the innermost place in its code."""
+    """Why the plugin's own code could not be imported; `file` and `line` are the innermost place in it."""
 
     type: str
     message: str
@@ -201,7 +201,7 @@ class Supports(_Data, frozen=True):
 
 
 class KeyNeed(_Data, frozen=True):
-    """The API key a model uses: its alias in the user's key store and the variable that may hold it instead."""
+    """The key a model uses: its alias in the user's key store and the variable that may hold it instead."""
 
     alias: str
     env: str | None = None
@@ -272,9 +272,17 @@ class PromptParams(Params, frozen=True, kw_only=True):
 
 
 class PromptResult(_Data, frozen=True):
-    """How an answer ended; the answer itself is what the items said. `items` counts them and is filled in by Connection."""
+    """How an answer ended; the answer itself is what the items said.
 
-    finish: Literal["stop", "length", "tool_calls", "refusal", "filtered", "cancelled"] | str = "stop"
+    Attributes:
+        finish: stop, length, tool_calls, refusal, filtered or cancelled; an open set [P-13].
+        items: how many items were sent; Connection fills it in.
+        usage: what the call used, if no `usage` item said it.
+        model_resolved: the provider's own name of the model that answered.
+        provider: opaque data, kept with the answer.
+    """
+
+    finish: str = "stop"
     items: int = 0
     usage: Usage | None = None
     model_resolved: str | None = None
@@ -372,7 +380,7 @@ METHODS: dict[str, Method] = {
             params=InitializeParams,
             result=InitializeResult,
             errors=("UnsupportedVersion",),
-            summary="The first message: agree on a protocol version and tell each other what holds for the connection.",
+            summary="The first message: agree on a version and say what holds for the connection.",
         ),
         Method(
             name="plugin/describe",
@@ -424,7 +432,7 @@ METHODS: dict[str, Method] = {
             caller=Role.HOST,
             params=ShutdownParams,
             result=Empty,
-            summary="Ask the plugin to finish; the host closes the plugin's input after the answer.",
+            summary="Ask the plugin to finish; the host closes its input after the answer.",
         ),
     )
 }

@@ -1,18 +1,20 @@
 """The states of a connection and of a call, as tables.
 
-Theory of operation. Both sides keep the same two machines, because what one side sends is what the other receives: an
-entry is looked up by *who* did *what*, and it does not matter whether we are the one who did it. A missing entry is the
-error: our own fault raises LocalError, the peer's fault is answered, ignored or fatal by the rule in `_connection.py`.
+Theory of operation. Both sides keep the same two machines, because what one side sends is what the other
+receives: an entry is looked up by *who* did *what*, and it does not matter whether we are the one who did it.
+A missing entry is the error: our own fault raises LocalError; the peer's fault is answered, ignored or fatal,
+by the rule in `_connection.py`.
 
-A connection is NEW until the host sends `initialize`, STARTING until the plugin answers it, then READY. `shutdown` makes
-it CLOSING: calls that are open still end in the usual way, and no new one begins. The end of the stream makes it CLOSED.
-A refused `initialize` leads back to NEW, so that a host that speaks several majors can try another one.
+A connection is NEW until the host sends `initialize`, STARTING until the plugin answers it, then READY.
+`shutdown` makes it CLOSING: calls that are open still end in the usual way, and no new one begins. The end
+of the stream makes it CLOSED. A refused `initialize` leads back to NEW, so that a host that speaks several
+majors can try another one.
 
-A call is OPEN from its request to its one response. Cancelling does not end it: it is CANCELLING until it is answered,
-and data that was under way may still arrive. Nothing follows the response.
+A call is OPEN from its request to its one response. Cancelling does not end it: it is CANCELLING until it is
+answered, and data that was under way may still arrive. Nothing follows the response.
 
-The tables hold nothing else: no counters, no clocks, no credit. `protocol.md` prints them through `python -m
-cellwall_wire.schema`, so the document cannot say something else.
+The tables hold nothing else: no counters, no clocks, no credit. `protocol.md` prints them by
+`cellwall_wire.schema`, so the document cannot say something else.
 """
 
 from __future__ import annotations

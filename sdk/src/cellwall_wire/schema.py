@@ -1,6 +1,7 @@
 """What the documents take from the code: the JSON Schema of every message, and the tables of `protocol.md`.
 
-`python -m cellwall_wire.schema` prints the schema. Not imported by the package itself, so that it costs nothing.
+`python -m cellwall_wire.schema` prints the schema. Not imported by the package itself, so that it costs
+nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def json_schema() -> dict[str, Any]:
     """Give one JSON Schema (2020-12) document.
 
     Returns:
-        `$defs` holds every type; `methods` maps each method to its params, result and items; `notifications` the rest.
+        `$defs` holds every type; `methods` maps each method to its params, result and items;
+        `notifications` the rest.
     """
     rows = list(methods.METHODS.values())
     types: list[Any] = [t for row in rows for t in (row.params, row.result)]
@@ -56,7 +58,7 @@ def json_schema() -> dict[str, Any]:
 
 def methods_version() -> int:
     """Give the protocol's major version."""
-    from ._limits import PROTOCOL  # noqa: PLC0415 - one number for one line
+    from ._limits import PROTOCOL
 
     return PROTOCOL
 
@@ -72,7 +74,10 @@ def errors_table() -> str:
 
 def method_table() -> str:
     """Give the table of methods in Markdown."""
-    lines = ["| method | caller | streams | repeatable | errors of its own | what |", "| --- | --- | --- | --- | --- | --- |"]
+    lines = [
+        "| method | caller | streams | repeatable | errors of its own | what |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
     for row in methods.METHODS.values():
         caller = row.caller.value if row.caller else "either"
         errors = ", ".join(row.errors) or "–"
@@ -81,16 +86,21 @@ def method_table() -> str:
     return "\n".join(lines)
 
 
-def state_table(of: type[State] | type[CallState]) -> str:
+def state_table(of: type[State | CallState]) -> str:
     """Give the table of one state machine in Markdown: `State` for the connection, `CallState` for a call."""
     table: dict[Any, dict[Any, Any]] = dict(CONNECTION) if of is State else dict(CALL)
     lines = ["| in state | who | does | next state |", "| --- | --- | --- | --- |"]
     for state, row in table.items():
-        lines += [f"| {state.value} | {who.value} | {does.value} | {then.value} |" for (who, does), then in row.items()]
+        lines += [
+            f"| {state.value} | {who.value} | {does.value} | {then.value} |"
+            for (who, does), then in row.items()
+        ]
         if not row:
             lines.append(f"| {state.value} | – | nothing more | – |")
     return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    print(  # noqa: T201 - this is what it is run for
+        json.dumps(json_schema(), indent=2, ensure_ascii=False)
+    )

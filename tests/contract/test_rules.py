@@ -1,0 +1,87 @@
+"""protocol.md against the tests, both ways, and against the code it is generated from."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "protocol.md").read_text("utf-8")
+RULE = re.compile(r"\[(P-\d+)\]")
+
+
+def defined() -> Counter[str]:
+    """Count how often each rule stands in bold."""
+    return Counter(re.findall(r"\*\*\[(P-\d+)\]\*\*", TEXT))
+
+
+def named_by(folder: str, pattern: str) -> dict[str, set[str]]:
+    """Map each rule to the files below a folder that name it."""
+    found: dict[str, set[str]] = {}
+    for path in sorted((ROOT / folder).rglob(pattern)):
+        for rule in RULE.findall(path.read_text("utf-8")):
+            found.setdefault(rule, set()).add(str(path.relative_to(ROOT)))
+    return found
+
+
+def test_every_rule_is_defined_once() -> None:
+    """A number stands for one sentence for ever."""
+    assert {rule: count for rule, count in defined().items() if count != 1} == {}
+    assert defined()
+
+
+def test_every_rule_has_a_test() -> None:
+    """A rule without a test is a wish."""
+    tested = named_by("tests", "test_*.py")
+
+    assert sorted(set(defined()) - set(tested), key=lambda rule: int(rule[2:])) == []
+
+
+def test_every_rule_that_tests_or_code_name_exists() -> None:
+    """A rule that was taken away leaves no test behind, and no comment."""
+    named = named_by("tests", "*.py")
+    for folder in ("sdk", "kernel", "plugins"):
+        for rule, files in named_by(folder, "*.py").items():
+            named.setdefault(rule, set()).update(files)
+    unknown = {rule: sorted(files) for rule, files in named.items() if rule not in defined()}
+
+    assert unknown == {}
+
+
+def test_references_inside_the_document_exist() -> None:
+    """[P-n] in prose points at a rule."""
+    assert set() == set(RULE.findall(TEXT)) - set(defined())
+
+
+def test_generated_parts_are_fresh() -> None:
+    """The transcript, tables and schema are what the code makes of them now."""
+    script = ROOT / "scripts" / "protocol"
+    run = subprocess.run(
+        [sys.executable, script, "--check"], capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_lines_of_the_transcript_fit_the_schema() -> None:
+    """Each request's parameters and each result validate against the published JSON Schema."""
+    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema validates the published schema")
+    schema = json.loads((ROOT / "docs" / "protocol.schema.json").read_text("utf-8"))
+    block = re.search(r"generated: transcript -->\n```\n(.*?)\n```", TEXT, re.DOTALL)
+    assert block is not None
+    lines = [json.loads(line[2:]) for line in block[1].splitlines()]
+    methods = {line["id"]: line["method"] for line in lines if "id" in line and "method" in line}
+    for line in lines:
+        if "params" in line and line["method"] in schema["methods"]:
+            check = schema["methods"][line["method"]]["params"]
+        elif "result" in line:
+            check = schema["methods"][methods[line["id"]]]["result"]
+        else:
+            continue
+        jsonschema.validate(line.get("params", line.get("result")), {**check, "$defs": schema["$defs"]})

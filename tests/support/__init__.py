@@ -1,0 +1,1 @@
+"""What several test folders share; found because pytest's `pythonpath` names `tests`."""
