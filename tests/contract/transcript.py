@@ -1,4 +1,4 @@
-"""The worked conversation of `protocol.md`, made by two real Connections: what is printed is what crosses the wire."""
+"""The worked conversation of `protocol.md`, played by two real Connections."""
 
 from __future__ import annotations
 

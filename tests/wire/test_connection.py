@@ -368,7 +368,7 @@ class TestStreams:
     def test_control_for_an_unknown_id_is_ignored_and_counted(self, method: str) -> None:
         """[P-52] [P-13] It may have crossed the response."""
         pair = Pair().ready()
-        params = {"id": "h77", "n": 5, "seq": 0, "items": []}
+        params: dict[str, Any] = {"id": "h77", "n": 5, "seq": 0, "items": []}
 
         assert isinstance(feed(pair.plugin, raw(method=method, params=params))[0], Ignored)
         assert pair.plugin.ignored == 1
@@ -478,7 +478,8 @@ class TestBadInput:
         """[P-14] JavaScript that cuts a pair in two sends one; a whole pair survives."""
         pair = Pair().ready()
         call = pair.prompt()
-        text = rb'{"jsonrpc":"2.0","method":"$/data","params":{"id":"h2","seq":0,"items":[{"t":"delta","part":0,"text":"a\ud83db\ud83e\udd89"}]}}'
+        items = rb'[{"t":"delta","part":0,"text":"a\ud83db\ud83e\udd89"}]'
+        text = b'{"jsonrpc":"2.0","method":"$/data","params":{"id":"h2","seq":0,"items":' + items + b"}}"
         (event,) = feed(pair.host, text + b"\n")
 
         assert isinstance(event, Data)
