@@ -1,0 +1,264 @@
+"""The catalogue as commands use it: load it, find a model, and have the plugins asked that must be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from cellwall_kernel.catalogue import _models
+from cellwall_kernel.catalogue._entries import Entry
+from cellwall_kernel.catalogue._file import CatalogueFile, catalogue_path
+from cellwall_kernel.discovery import Environment, Scan, scan
+from cellwall_kernel.errors import CellwallError, PluginBroken, StoreProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cellwall_kernel.catalogue._models import Collision
+    from cellwall_kernel.discovery import PluginRecord
+    from cellwall_kernel.paths import Paths
+    from cellwall_kernel.supervisor import Supervisor
+    from cellwall_wire import DescribeResult, ModelInfo
+
+__all__ = ["Catalogue"]
+
+LIST_S = 3.0
+"""How long a list waits for one plugin (seconds); a slower one is listed as slow."""
+
+NEEDED_S = 20.0
+"""How long a prompt, or `llm plugins list`, waits for one plugin (seconds).
+
+Its start and its description have limits of 10 s each.
+"""
+
+LINGER_S = 1.0
+"""How long a prompt that has found its model still waits for others, so that the next need not (seconds)."""
+
+OTHERS_S = 4.0
+"""How long we let another command ask before we do it ourselves (seconds)."""
+
+MAX_DESCRIPTION_BYTES = 1024 * 1024
+"""A larger description is refused: every command reads all of them."""
+
+
+class Catalogue:
+    """What every installed plugin offers.
+
+    Attributes:
+        environment: where the plugins are installed.
+        entries: plugin name -> what is known, sorted by name; every installed plugin has one.
+    """
+
+    def __init__(
+        self, paths: Paths, environment: Environment, found: Scan, owners: Mapping[str, str] | None
+    ) -> None:
+        self.environment = environment
+        self.entries: dict[str, Entry] = {}
+        self._paths = paths
+        self._file = CatalogueFile(catalogue_path(paths, environment), environment)
+        self._scan = found
+        self._owners = owners
+        self._files: dict[str, str] = {}
+        self._seen = self._file.look()
+
+    @classmethod
+    def load(
+        cls, paths: Paths, *, environment: Environment | None = None, owners: Mapping[str, str] | None = None
+    ) -> Catalogue:
+        """Return what is known, in step with what is installed; this starts no plugin and no event loop.
+
+        Args:
+            paths: the user folder.
+            environment: by default the one that this process runs in.
+            owners: model id -> the plugin that the user chose for it; by default as in the settings.
+
+        Raises:
+            StoreProblem: the user folder cannot be made.
+        """
+        environment = environment or Environment.current()
+        self = cls(paths, environment, Scan(records=[], watched=[], installed=""), owners)
+        content = self._file.read()
+        known, is_whole = content.decoded()
+        if is_whole and content.is_current(environment):
+            records = [entry.record for entry in known.values()]
+            self._scan = Scan(records=records, watched=content.watched, installed=content.installed)
+            self.entries = {name: self._with_files(entry) for name, entry in sorted(known.items())}
+            return self
+        self._scan = scan(environment)
+        for record in self._scan.records:
+            entry = known.get(record.name)
+            if entry is not None and entry.record.key == record.key:
+                # A failure is forgotten whenever anything was installed: it may have been the missing piece.
+                is_kept = entry.described is not None or content.installed == self._scan.installed
+                entry = self._with_files(msgspec.structs.replace(entry, record=record)) if is_kept else None
+            else:
+                entry = None
+            self.entries[record.name] = entry or Entry.first(record)
+        self._save()
+        return self
+
+    # -- asking the catalogue --------------------------------------------------------------------------------
+
+    @property
+    def unasked(self) -> list[str]:
+        """The plugins that were never asked, or have changed since."""
+        return [entry.name for entry in self.entries.values() if entry.state == "new"]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether a list needs no event loop: nothing is new and nothing has expired."""
+        return not any(entry.state == "new" or entry.is_expired for entry in self.entries.values())
+
+    def find_model(self, name: str) -> tuple[Entry, ModelInfo]:
+        """Return the model of that id or alias and the plugin that provides it.
+
+        Raises:
+            NotFound: no plugin is known to offer it; `require_model` asks those that were not asked yet.
+        """
+        offer = _models.find(self.entries.values(), name, self.owners)
+        if offer is None:
+            raise _models.unknown_model(self.entries.values(), name)
+        return offer
+
+    def models(self) -> list[tuple[Entry, ModelInfo]]:
+        """List all models that can be prompted by their id, by plugin and then as the plugin lists them."""
+        offers = [(entry, model) for entry in self.entries.values() for model in entry.models]
+        return [offer for offer in offers if self.find_model(offer[1].id)[0] is offer[0]]
+
+    def collisions(self) -> list[Collision]:
+        """List ids and aliases that several plugins offer."""
+        return _models.collisions(self.entries.values(), self.owners)
+
+    @property
+    def owners(self) -> Mapping[str, str]:
+        """Whom the user has chosen where several plugins offer the same model."""
+        if self._owners is None:
+            from cellwall_kernel.config import load_config
+
+            self._owners = load_config(self._paths).owners
+        return self._owners
+
+    # -- asking plugins --------------------------------------------------------------------------------------
+
+    async def refresh(
+        self, supervisor: Supervisor, *, is_thorough: bool = False, retries_failed: bool = False
+    ) -> None:
+        """Ask the plugins that are new or whose answer has expired, for a list.
+
+        Args:
+            supervisor: starts them.
+            is_thorough: also those that were slow before, and with full patience (`llm plugins list`).
+            retries_failed: also those that failed.
+        """
+        wanted = {"new", *(["slow"] if is_thorough else []), *(["failed"] if retries_failed else [])}
+        await self._ask(
+            supervisor,
+            lambda entry: entry.state in wanted or entry.is_expired,
+            patience_s=NEEDED_S if is_thorough else LIST_S,
+        )
+
+    async def require_model(self, supervisor: Supervisor, name: str) -> tuple[Entry, ModelInfo]:
+        """Return the model of that id or alias; plugins that were new or slow are asked first.
+
+        Raises:
+            NotFound: no plugin offers it.
+        """
+        for states in ({"new"}, {"new", "slow"}):
+            if self._offers(name):
+                break
+
+            def is_wanted(entry: Entry, states: set[str] = states) -> bool:
+                return entry.state in states or entry.is_expired
+
+            await self._ask(supervisor, is_wanted, patience_s=NEEDED_S, is_enough=lambda: self._offers(name))
+        return self.find_model(name)
+
+    def forget(self, plugin: str) -> None:
+        """Have a plugin asked again by the next command: it turned out not to be what the catalogue says."""
+        if plugin in self.entries:
+            self.entries[plugin] = self.entries[plugin].unasked()
+            self._save()
+
+    async def _ask(
+        self,
+        supervisor: Supervisor,
+        is_wanted: Callable[[Entry], bool],
+        *,
+        patience_s: float,
+        is_enough: Callable[[], bool] = lambda: False,
+    ) -> None:
+        from cellwall_kernel.catalogue._describing import Turn, ask_all
+
+        if not any(map(is_wanted, self.entries.values())):
+            return
+        with Turn(self._file.path) as turn:
+            if not await turn.wait(OTHERS_S, lambda: self._others_did(is_wanted, is_enough)):
+                return
+            await ask_all(
+                [name for name, entry in self.entries.items() if is_wanted(entry)],
+                lambda name: self._describe(supervisor, name),
+                take=self._take,
+                patience_s=patience_s,
+                is_enough=is_enough,
+                linger_s=LINGER_S,
+            )
+
+    async def _describe(self, supervisor: Supervisor, name: str) -> DescribeResult:
+        from cellwall_kernel.assets.launching import resolve_for_launch
+
+        record = self.entries[name].record
+        self._files[name] = self._files_digest(record)
+        assets = resolve_for_launch(record.manifest, (), name, self._paths)
+        described = await supervisor.describe(record, assets=assets)
+        size = len(msgspec.json.encode(described))
+        if size > MAX_DESCRIPTION_BYTES:
+            raise PluginBroken(
+                name,
+                f"plugin '{name}' describes itself in {size:,} bytes; {MAX_DESCRIPTION_BYTES:,} are allowed, "
+                "because every command reads them.",
+            )
+        return described
+
+    def _take(self, name: str, answer: DescribeResult | CellwallError | None) -> None:
+        entry = self.entries[name]
+        files = self._files.get(name, "")
+        if answer is None:
+            entry = entry.unfinished()
+        elif isinstance(answer, CellwallError):
+            entry = entry.failed(answer, files)
+        else:
+            entry = entry.answered(answer, files)
+        self.entries[name] = entry
+        self._save()  # at once: other commands may be waiting for just this one
+
+    def _others_did(self, is_wanted: Callable[[Entry], bool], is_enough: Callable[[], bool]) -> bool:
+        """Whether other commands have found out what we want to know; their findings become ours."""
+        look = self._file.look()
+        if look != self._seen:
+            self._seen = look
+            self.entries = self._file.merged(self._scan, self.entries)
+        return is_enough() or not any(map(is_wanted, self.entries.values()))
+
+    def _offers(self, name: str) -> bool:
+        return _models.find(self.entries.values(), name, self.owners) is not None
+
+    def _with_files(self, entry: Entry) -> Entry:
+        """Return the entry, or an unasked one if the user has added or removed a file of the plugin."""
+        if entry.described is None or entry.files == self._files_digest(entry.record):
+            return entry
+        return entry.unasked()
+
+    def _files_digest(self, record: PluginRecord) -> str:
+        if record.manifest is None or record.manifest.files is None:
+            return ""
+        from cellwall_kernel.assets.user_files import files_digest
+
+        try:
+            return files_digest(record.name, self._paths)
+        except StoreProblem:
+            return "unreadable"  # asking the plugin will say so, and costs nobody else anything
+
+    def _save(self) -> None:
+        self.entries = self._file.merge(self._scan, self.entries)
+        self._seen = self._file.look()

@@ -1,0 +1,216 @@
+"""A child inside an event loop: bytes in, bytes out, its end, and the ladder that ends it when it does not.
+
+The ladder, each step only if the one before did not help in its time:
+
+    close its input           CLOSE_S      an idle plugin sees the end of its input and leaves, in
+    milliseconds SIGTERM to the group      TERM_S       (after SIGCONT, or a stopped plugin could not obey)
+    SIGUSR1 to the keeper     SWEEP_S      it kills every descendant, also those that left the group SIGKILL
+    to the group      KILL_S       in case the keeper itself was stopped or killed
+
+Nothing here can wait for ever, and nothing of it is cut short by a cancellation. `attend` must run as long as
+the child does: it reads what the child prints, which else could block it, and it notices the end.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import anyio
+
+from cellwall_kernel.process._spawn import Exit, Spawned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cellwall_kernel.process._stderr import StderrLog
+
+__all__ = ["CLOSE_S", "Child"]
+
+READ_BYTES = 64 * 1024
+"""How much is read at once: what a pipe holds by default."""
+
+CLOSE_S = 2.0
+"""How long a plugin has to leave after its input was closed (seconds)."""
+
+TERM_S = 2.0
+"""How long it has after SIGTERM (seconds)."""
+
+SWEEP_S = 1.5
+"""How long the keeper has to kill everything (seconds); a little more than it gives itself."""
+
+KILL_S = 1.0
+"""How long the kernel has to carry out SIGKILL (seconds); only a process inside the kernel takes longer."""
+
+POLL_S = 0.02
+"""How often the end is looked for where there is no pidfd (seconds)."""
+
+LAST_WORDS_BYTES = 1024 * 1024
+"""How much is still read from stderr after the end: all that a pipe can hold."""
+
+
+class Child:
+    """A running child.
+
+    Args:
+        spawned: as `spawn` gave it; it belongs to this object from now on.
+        log: takes what it prints.
+    """
+
+    def __init__(self, spawned: Spawned, log: StderrLog) -> None:
+        self.plugin = spawned.plugin
+        self.log = log
+        self._spawned = spawned
+        self._ended = anyio.Event()
+        self._stdin_open = True
+
+    @property
+    def pid(self) -> int:
+        """The process id of the keeper."""
+        return self._spawned.pid
+
+    @property
+    def exit(self) -> Exit | None:
+        """How it ended; None while it runs."""
+        return self._spawned.exit
+
+    async def attend(self) -> None:
+        """Read what the child prints and wait for its end; returns when it has ended and was collected."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._drain_stderr)
+            await self._wait_for_end()
+            tasks.cancel_scope.cancel()
+        self._drain_last_words()
+        self._spawned.collect()
+        self.log.close()
+        self.close_stdin()
+        self._close(self._spawned.stderr)
+        if self._spawned.pidfd is not None:
+            os.close(self._spawned.pidfd)
+        self._ended.set()
+
+    async def read(self) -> bytes:
+        """Return what the child wrote, at least a byte; empty when it has closed its output."""
+        fd = self._spawned.stdout
+        while True:
+            try:
+                return os.read(fd, READ_BYTES)
+            except BlockingIOError:
+                await anyio.wait_readable(fd)
+            except OSError:
+                return b""
+
+    def close_stdout(self) -> None:
+        """Let go of the child's output; nobody may be reading any more."""
+        self._close(self._spawned.stdout)
+
+    def write_some(self, data: bytes | memoryview) -> int:
+        """Write as much of `data` as fits now.
+
+        Returns:
+            the number of bytes written, 0 if none fit.
+
+        Raises:
+            BrokenPipeError: the child has closed its input, or we have.
+        """
+        if not self._stdin_open:
+            raise BrokenPipeError
+        try:
+            return os.write(self._spawned.stdin, data)
+        except BlockingIOError:
+            return 0
+
+    async def wait_writable(self) -> None:
+        """Wait until more can be written, or the input is closed; then write_some() tells which."""
+        if self._stdin_open:
+            try:
+                await anyio.wait_writable(self._spawned.stdin)
+            except anyio.ClosedResourceError:
+                return
+
+    def close_stdin(self) -> None:
+        """Close the child's input, which asks it to leave."""
+        if self._stdin_open:
+            self._stdin_open = False
+            self._close(self._spawned.stdin)
+
+    async def ends_within(self, patience_s: float) -> Exit | None:
+        """Wait for the end.
+
+        Args:
+            patience_s: how long, in seconds.
+
+        Returns:
+            how it ended; None if it has not.
+        """
+        with anyio.move_on_after(patience_s):
+            await self._ended.wait()
+        return self.exit
+
+    async def stop(self, *, patience_s: float = CLOSE_S) -> Exit:
+        """End the child by the ladder above; its output must be read meanwhile, or it may be unable to leave.
+
+        Args:
+            patience_s: how long it has to leave by itself, in seconds.
+        """
+        with anyio.CancelScope(shield=True):
+            self.close_stdin()
+            if ended := await self.ends_within(patience_s):
+                return ended
+            steps: tuple[tuple[Callable[[], None], float], ...] = (
+                (self._ask_group, TERM_S),
+                (self._spawned.kill_now, SWEEP_S),
+                (self._kill_group, KILL_S),
+            )
+            for act, wait_s in steps:
+                act()
+                if ended := await self.ends_within(wait_s):
+                    return ended
+        return Exit(None)
+
+    def kill_now(self) -> None:
+        """Have everything killed at once, without waiting; safe in a signal handler."""
+        self._spawned.kill_now()
+
+    def _ask_group(self) -> None:
+        self._spawned.signal_group(signal.SIGTERM)
+        self._spawned.signal_group(signal.SIGCONT)
+
+    def _kill_group(self) -> None:
+        self._spawned.signal_group(signal.SIGKILL)
+
+    async def _wait_for_end(self) -> None:
+        if self._spawned.pidfd is not None:
+            await anyio.wait_readable(self._spawned.pidfd)
+            return
+        while not self._spawned.has_ended():  # noqa: ASYNC110 - the end of a process is no event of the loop
+            await anyio.sleep(POLL_S)
+
+    async def _drain_stderr(self) -> None:
+        fd = self._spawned.stderr
+        while True:
+            await anyio.wait_readable(fd)
+            chunk = self._read_stderr()
+            if not chunk:
+                return
+            self.log.feed(chunk)
+
+    def _drain_last_words(self) -> None:
+        left = LAST_WORDS_BYTES
+        while left > 0 and (chunk := self._read_stderr()):
+            self.log.feed(chunk)
+            left -= len(chunk)
+
+    def _read_stderr(self) -> bytes:
+        try:
+            return os.read(self._spawned.stderr, READ_BYTES)
+        except OSError:
+            return b""  # nothing there now; BlockingIOError is one
+
+    @staticmethod
+    def _close(fd: int) -> None:
+        anyio.notify_closing(fd)
+        with suppress(OSError):
+            os.close(fd)

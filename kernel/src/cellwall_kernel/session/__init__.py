@@ -1,0 +1,20 @@
+"""A conversation with one plugin: calls and their answers over a child's pipes.
+
+    _deadline   how long a call may take
+    _call       one open call: its items, its credit, its one outcome
+    _outbox     what is to be written: control before data
+    _services   calls that the plugin makes to the host
+    _failures   what goes wrong on the wire, as errors for people
+    _session    the reader that ties them together, and the session's beginning and end
+
+What may be said when is known to `cellwall_wire.Connection`; here are the clock, the tasks and the pipes.
+"""
+
+from __future__ import annotations
+
+from cellwall_kernel.session._call import Call
+from cellwall_kernel.session._deadline import DESCRIBE_S, INITIALIZE_S, Deadline
+from cellwall_kernel.session._services import Handler
+from cellwall_kernel.session._session import Session
+
+__all__ = ["DESCRIBE_S", "INITIALIZE_S", "Call", "Deadline", "Handler", "Session"]

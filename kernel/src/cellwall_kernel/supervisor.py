@@ -1,0 +1,206 @@
+"""The supervisor: the one task group that owns every plugin's session, from its start to its last wait.
+
+Plugins are started on demand and only then; whoever leaves the `async with` block leaves no process behind.
+`spawn_plugin` needs no event loop: a command that knows which plugin it will need starts it first and imports
+anyio while that begins to run.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Self
+
+from cellwall_kernel import launch
+from cellwall_kernel.discovery import Environment, PluginRecord
+from cellwall_kernel.errors import PluginBroken
+from cellwall_kernel.process import Spawned, StderrLog, spawn
+from cellwall_kernel.version import VERSION
+from cellwall_wire import (
+    SUPPORTED,
+    AssetFile,
+    DescribeParams,
+    DescribeResult,
+    Dirs,
+    InitializeParams,
+    Limits,
+    Peer,
+    PluginIdentity,
+    WireLimits,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from anyio.abc import TaskGroup
+
+    from cellwall_kernel.paths import Paths
+    from cellwall_kernel.session import Handler, Session
+
+__all__ = ["Supervisor", "spawn_plugin"]
+
+
+def spawn_plugin(record: PluginRecord, paths: Paths, *, environment: Environment | None = None) -> Spawned:
+    """Start a plugin's process; hand the result to `Supervisor.start`.
+
+    Args:
+        record: the plugin.
+        paths: the user folder.
+        environment: where the plugin was found; by default this process's own.
+
+    Raises:
+        PluginBroken: it cannot be started, for a reason known already or found by the system.
+        StoreProblem: its folders cannot be made.
+    """
+    if record.problem is not None:
+        raise PluginBroken(record.name, f"plugin '{record.name}' cannot be used: {record.problem}")
+    plan = launch.plan(
+        record,
+        environment or Environment.current(),
+        data=str(paths.plugin_data(record.name)),
+        tmp=str(paths.plugin_tmp(record.name)),
+    )
+    return spawn(plan)
+
+
+class Supervisor:
+    """Owns the sessions of one command; an async context manager.
+
+    Args:
+        paths: the user folder.
+        environment: where the plugins were found; by default this process's own.
+        services: what plugins may call, by method.
+        limits: sizes on the wire.
+    """
+
+    def __init__(
+        self,
+        paths: Paths,
+        *,
+        environment: Environment | None = None,
+        services: Mapping[str, Handler] | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self._paths = paths
+        self._environment = environment or Environment.current()
+        self._services = services or {}
+        self._limits = limits or Limits()
+        self._sessions: list[Session] = []
+        self._tasks: TaskGroup | None = None
+
+    async def __aenter__(self) -> Self:
+        import anyio
+
+        self._tasks = anyio.create_task_group()
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop all plugins, each by its ladder and all at the same time."""
+        import anyio
+
+        if self._tasks is None:
+            return
+        with anyio.CancelScope(shield=True):
+            async with anyio.create_task_group() as closing:
+                for session in self._sessions:
+                    closing.start_soon(session.close)
+        # Every session is over by now. The error of the block is not for the group, which would wrap it.
+        await self._tasks.__aexit__(None, None, None)
+        self._tasks = None
+
+    async def start(
+        self,
+        record: PluginRecord,
+        *,
+        assets: Mapping[str, AssetFile] | None = None,
+        spawned: Spawned | None = None,
+        timeout_s: float | None = None,
+    ) -> Session:
+        """Start a plugin and bring it to the point where it can be called.
+
+        Args:
+            record: the plugin.
+            assets: its data files.
+            spawned: its process, if `spawn_plugin` has started it already.
+            timeout_s: how long it may take to get ready, in seconds; by default INITIALIZE_S.
+
+        Raises:
+            PluginBroken: it cannot be started or loaded.
+            DeadlineExceeded: it took too long.
+            PluginError: it crashed or broke the protocol.
+        """
+        from cellwall_kernel.process.child import Child
+        from cellwall_kernel.session import INITIALIZE_S, Session
+
+        if self._tasks is None:
+            raise RuntimeError("the supervisor is not running")
+        spawned = spawned or spawn_plugin(record, self._paths, environment=self._environment)
+        log = StderrLog(str(self._paths.plugin_log(record.name)), title=f"{record.name} {record.version}")
+        session = Session(record, Child(spawned, log), services=self._services, limits=self._limits)
+        self._sessions.append(session)
+        self._tasks.start_soon(session.run)
+        try:
+            params = self._first_words(record, assets or {})
+            await session.initialize(params, timeout_s=timeout_s or INITIALIZE_S)
+        except BaseException:
+            await self.stop(session, patience_s=0)
+            raise
+        return session
+
+    async def describe(
+        self, record: PluginRecord, *, assets: Mapping[str, AssetFile] | None = None
+    ) -> DescribeResult:
+        """Ask a plugin what it offers: started for the question, stopped after the answer.
+
+        Raises:
+            PluginError, DeadlineExceeded: as for `start`.
+        """
+        from cellwall_kernel.session import DESCRIBE_S
+
+        session = await self.start(record, assets=assets)
+        try:
+            params = DescribeParams()
+            result: DescribeResult = await session.request("plugin/describe", params, timeout_s=DESCRIBE_S)
+        except BaseException:
+            await self.stop(session, patience_s=0)
+            raise
+        await self.stop(session)
+        return result
+
+    async def stop(self, session: Session, *, patience_s: float | None = None) -> None:
+        """Stop one plugin by its ladder; returns when its process has ended.
+
+        Args:
+            session: the plugin's.
+            patience_s: how long it has to leave by itself, in seconds; by default CLOSE_S of the ladder.
+        """
+        from cellwall_kernel.process.child import CLOSE_S
+
+        await session.close(patience_s=CLOSE_S if patience_s is None else patience_s)
+        if session in self._sessions:
+            self._sessions.remove(session)
+
+    def kill_now(self) -> None:
+        """Have every plugin and all it started killed, without waiting; safe in a signal handler."""
+        for session in self._sessions:
+            session.kill_now()
+
+    def _first_words(self, record: PluginRecord, assets: Mapping[str, AssetFile]) -> InitializeParams:
+        return InitializeParams(
+            protocols=list(SUPPORTED),
+            host=Peer(name="cellwall", version=VERSION),
+            plugin=PluginIdentity(name=record.name, dist=record.dist, version=record.version or None),
+            limits=WireLimits(line=self._limits.line, data_line=self._limits.data_line),
+            dirs=Dirs(
+                data=str(self._paths.plugin_data(record.name)),
+                scratch=str(self._paths.plugin_tmp(record.name)),
+            ),
+            assets=dict(assets),
+            locale=os.environ.get("LC_ALL")
+            or os.environ.get("LC_MESSAGES")
+            or os.environ.get("LANG")
+            or None,
+        )

@@ -1,0 +1,5 @@
+"""Takes a minute to be imported."""
+
+import time
+
+time.sleep(60)

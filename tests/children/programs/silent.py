@@ -1,0 +1,6 @@
+"""Reads and never answers."""
+
+import speak
+
+while True:
+    speak.read()

