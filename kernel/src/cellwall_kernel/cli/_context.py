@@ -1,0 +1,37 @@
+"""What the commands share: the user folder and the flags of the root command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from cellwall_kernel.paths import Paths
+
+__all__ = ["App", "pass_app"]
+
+
+@dataclass(slots=True)
+class App:
+    """The state that the root command hands to every command.
+
+    Attributes:
+        debug: tracebacks and details are shown with errors.
+    """
+
+    debug: bool = False
+    _paths: Paths | None = field(default=None, repr=False)
+
+    @property
+    def paths(self) -> Paths:
+        """The places of the user folder; nothing is created by asking."""
+        if self._paths is None:
+            from cellwall_kernel.paths import Paths
+
+            self._paths = Paths.from_environment()
+        return self._paths
+
+
+pass_app = click.make_pass_decorator(App, ensure=True)

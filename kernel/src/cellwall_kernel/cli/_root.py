@@ -1,0 +1,173 @@
+"""The root command: its table of commands, its flags, and what becomes of every error.
+
+`llm WORDS…` is `llm prompt WORDS…`, as people know it. A first word that is no command of the table may still
+be a plugin with data files (`llm local models`), which the catalogue knows; any other word begins a prompt.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from cellwall_kernel.cli import _output
+from cellwall_kernel.cli._context import App
+from cellwall_kernel.cli._lazy import HELP_SETTINGS, LazyCommand, LazyGroup
+from cellwall_kernel.errors import CellwallError, PluginCrashed, PluginMisbehaved
+from cellwall_kernel.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["root", "run"]
+
+COMMANDS = {
+    "prompt": LazyCommand("cellwall_kernel.cli.prompt:prompt", "Ask a model and print its answer."),
+    "models": LazyCommand(
+        "cellwall_kernel.cli.models:models", "List the models; show or set the default one."
+    ),
+    "plugins": LazyCommand("cellwall_kernel.cli.plugins:plugins", "List, inspect and create plugins."),
+    "keys": LazyCommand("cellwall_kernel.cli.keys:keys", "Store the API keys that models ask for."),
+    "logs": LazyCommand("cellwall_kernel.cli.logs:logs", "Read the prompts and answers so far."),
+}
+
+PLUGIN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+"""What the name of a plugin may look like; any other word need not be looked up."""
+
+CODE_BROKEN_PIPE = 141
+"""What a shell shows for a program that SIGPIPE ended: the reader of our output has gone."""
+
+HELP = """Ask language models from the command line; every plugin runs in a cell of its own.
+
+\b
+    llm "Explain what a command line is."
+    cat README.md | llm -s "Summarise in one sentence"
+    llm -m MODEL -o temperature 0.2 "Three names for a pelican"
+"""
+
+
+SHOWN_WITH_DETAIL = (PluginCrashed, PluginMisbehaved)
+"""Errors whose detail is the last that the plugin printed: without it nobody can tell why."""
+
+
+def stdin_has_something() -> bool:
+    """Whether stdin is a pipe or file rather than a terminal, so that a bare `llm` means a prompt."""
+    try:
+        return not os.isatty(0)
+    except OSError:
+        return False
+
+
+def plugin_command(context: click.Context, name: str) -> click.Command | None:
+    """Return the command group of a plugin that has data files; None if there is no such plugin."""
+    if PLUGIN_NAME.fullmatch(name) is None:
+        return None
+    from cellwall_kernel.cli.data_files import find_group
+
+    return find_group(name, context.ensure_object(App).paths)
+
+
+def set_debug(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    """Note `--debug` in the shared state."""
+    if value:
+        context.ensure_object(App).debug = True
+
+
+root = LazyGroup(
+    name="llm",
+    table=COMMANDS,
+    default="prompt",
+    default_takes_words=True,
+    may_be_bare=stdin_has_something,
+    fallback=plugin_command,
+    help=HELP,
+    context_settings=HELP_SETTINGS,
+    params=[
+        click.Option(
+            ["--debug"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=set_debug,
+            help="Show tracebacks and details with errors.",
+        )
+    ],
+)
+root = click.version_option(VERSION, message="llm, version %(version)s (Cellwall)")(root)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line and turn every error into one sentence on stderr.
+
+    Args:
+        arguments: what stands after the program's name.
+
+    Returns:
+        The exit code.
+    """
+    app = App(debug=bool(os.environ.get("CELLWALL_DEBUG")))
+    try:
+        outcome = root.main(args=list(arguments), prog_name="llm", standalone_mode=False, obj=app)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return leave_broken_pipe()
+    except (KeyboardInterrupt, click.Abort):
+        _output.note("")
+        return 130
+    except Exception as problem:  # noqa: BLE001 - the last place where an error can become a sentence
+        return report(problem, debug=app.debug)
+    return outcome if isinstance(outcome, int) else 0
+
+
+def report(problem: Exception, *, debug: bool) -> int:
+    """Say on stderr what went wrong.
+
+    Args:
+        problem: what was raised.
+        debug: whether the detail and the traceback are shown too.
+
+    Returns:
+        The exit code that belongs to the problem.
+    """
+    if debug and not isinstance(problem, click.ClickException):
+        import traceback
+
+        _output.note("".join(traceback.format_exception(problem)).rstrip())
+    if isinstance(problem, CellwallError):
+        _output.error(problem.message)
+        if problem.detail and (debug or isinstance(problem, SHOWN_WITH_DETAIL)):
+            _output.note(indented(problem.detail))
+        return problem.exit_code
+    if isinstance(problem, click.UsageError):
+        if type(problem).__name__ == "NoArgsIsHelpError":  # unknown to click 8.1
+            _output.note(problem.format_message())
+            return problem.exit_code
+        if problem.ctx is not None:
+            _output.note(problem.ctx.get_usage())
+        _output.error(sentence(problem.format_message()))
+        return problem.exit_code
+    if isinstance(problem, click.ClickException):
+        _output.error(sentence(problem.format_message()))
+        return problem.exit_code
+    hint = "" if debug else " Run the command again as 'llm --debug …' for the traceback."
+    _output.error(f"this is a mistake in Cellwall itself: {type(problem).__name__}: {problem}.{hint}")
+    return 1
+
+
+def sentence(text: str) -> str:
+    """The text with a full stop, unless it ends in a mark of its own."""
+    return text if text.endswith((".", "?", "!", ":")) else f"{text}."
+
+
+def indented(text: str) -> str:
+    """Every line of the text, four columns in."""
+    return "\n".join(f"    {row}" for row in text.splitlines())
+
+
+def leave_broken_pipe() -> int:
+    """Go quietly when the reader of stdout has gone: point stdout at nothing, so that no flush can fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return CODE_BROKEN_PIPE

@@ -1,0 +1,15 @@
+"""The use case of this program: a prompt goes to a model's plugin, its answer comes back and is logged.
+
+    request      what is asked, and the sink that shows the answer
+    run          the whole, in its order
+    scene        what is settled before anything is started
+    choose       which model answers, and whether it can do what is asked
+    exchange     asking, and what arrives
+    answer       items to parts
+    messages     the chain of messages that the plugin gets
+    attachments  files that go along
+    keys         API keys for the plugin
+    log          the log, as one prompt sees it
+
+Nothing is imported here: a command that only wants to know the default model does not pay for the rest.
+"""

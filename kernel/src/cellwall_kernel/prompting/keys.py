@@ -1,0 +1,69 @@
+"""API keys for the plugin that answers: only those that its models declared, and never a stranger's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cellwall_kernel.errors import CallFailed
+from cellwall_kernel.keys import missing_key, resolve_key
+
+if TYPE_CHECKING:
+    from cellwall_kernel.catalogue import Entry
+    from cellwall_kernel.discovery import PluginRecord
+    from cellwall_kernel.paths import Paths
+    from cellwall_wire import KeysGetParams, KeysGetResult, ModelInfo
+
+__all__ = ["KeyService", "check_key"]
+
+
+def check_key(paths: Paths, model: ModelInfo, explicit: str | None) -> None:
+    """Say at once that a key is missing, rather than after a plugin was started.
+
+    Raises:
+        KeyProblem: the model cannot do without a key, and there is none.
+        StoreProblem: the stored keys cannot be read.
+    """
+    need = model.key
+    if need is not None and need.required:
+        known = resolve_key(paths, explicit=explicit, alias=need.alias, env_var=need.env)
+        if known is None:
+            raise missing_key(need.alias, need.env)
+
+
+class KeyService:
+    """Answers `keys/get` of the plugin that runs one prompt.
+
+    Args:
+        paths: the user folder.
+        entry: the plugin, with what its models declared.
+        model: the model that answers.
+        explicit: what `--key` said; it is for the key of this model only.
+    """
+
+    def __init__(self, paths: Paths, entry: Entry, model: ModelInfo, explicit: str | None) -> None:
+        self._paths = paths
+        self._declared = {need.alias: need.env for offer in entry.models if (need := offer.key) is not None}
+        self._explicit = {model.key.alias: explicit} if model.key is not None else {}
+
+    async def get(self, record: PluginRecord, params: KeysGetParams) -> KeysGetResult:
+        """Return a declared key.
+
+        Raises:
+            CallFailed: the plugin did not declare it.
+            KeyProblem: there is none.
+            StoreProblem: the stored keys cannot be read.
+        """
+        from cellwall_wire import KeysGetResult
+
+        alias = params.alias
+        if alias not in self._declared:
+            raise CallFailed(
+                record.name,
+                f"plugin '{record.name}' asked for the key '{alias}', which none of its models declares.",
+                kind="NotGranted",
+            )
+        env_var = self._declared[alias]
+        key = resolve_key(self._paths, explicit=self._explicit.get(alias), alias=alias, env_var=env_var)
+        if key is None:
+            raise missing_key(alias, env_var)
+        return KeysGetResult(value=key)

@@ -1,0 +1,198 @@
+"""A prompt from beginning to end: choose the model, start its plugin, log, ask, log, stop.
+
+The order is what makes it quick and safe. The plugin's process is started as soon as it is known which one it
+is, before this process imports its event loop and opens the log, so that both begin to run side by side. The
+prompt is in the log before the plugin is told of it; what arrives is in the log before it is shown; and
+however it ends, the end is logged while the plugin's process is being stopped.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from cellwall_kernel.prompting.choose import Choice
+from cellwall_kernel.prompting.exchange import Cell, Exchange
+from cellwall_kernel.prompting.keys import KeyService
+from cellwall_kernel.prompting.log import PromptLog
+from cellwall_kernel.prompting.messages import chain, user_message
+from cellwall_kernel.prompting.request import SinkClosed
+from cellwall_kernel.prompting.scene import Scene, settle
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from cellwall_kernel.assets.progress import Progress
+    from cellwall_kernel.errors import CellwallError
+    from cellwall_kernel.paths import Paths
+    from cellwall_kernel.process import Spawned
+    from cellwall_kernel.prompting.attachments import Packed
+    from cellwall_kernel.prompting.request import PromptRequest, Sink
+    from cellwall_kernel.store import LoggedResponse, PromptRow
+    from cellwall_kernel.supervisor import Supervisor
+    from cellwall_wire import AssetFile, Message, PromptParams, Usage
+
+__all__ = ["Answer", "Prompting", "Runner"]
+
+T = TypeVar("T")
+
+
+class Runner(Protocol):
+    """Runs an async function in an event loop of its own, and heeds signals meanwhile."""
+
+    def __call__(self, work: Callable[[], Awaitable[T]], /) -> T:
+        """Return what the function returns."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What became of a prompt.
+
+    Attributes:
+        text: the answer's text, as far as it arrived.
+        finish: the model's own word for the end; None if it did not come to it.
+        usage: tokens used, as far as the model told.
+        record: the whole record, if the request wanted it.
+        problem: why it ended badly; None if it did not.
+    """
+
+    text: str
+    finish: str | None
+    usage: Usage | None
+    record: LoggedResponse | None
+    problem: CellwallError | None
+
+
+class Prompting:
+    """Runs one prompt.
+
+    Args:
+        paths: the user folder.
+        request: what is asked.
+        sink: shows the answer while it arrives.
+        run: runs the asynchronous parts.
+        progress: is told about data files that must be fetched first.
+    """
+
+    def __init__(
+        self, paths: Paths, request: PromptRequest, sink: Sink, *, run: Runner, progress: Progress
+    ) -> None:
+        self._paths = paths
+        self._request = request
+        self._sink = sink
+        self._run = run
+        self._progress = progress
+        self._choice: Choice | None = None
+        self._spawned: Spawned | None = None
+        self._supervisor: Supervisor | None = None
+
+    def answer(self) -> Answer:
+        """Ask, and return what became of it.
+
+        Returns:
+            The answer, also one that ended badly: then `problem` says why.
+
+        Raises:
+            CellwallError: the model could not be asked.
+            SinkClosed: nobody reads the answer any more.
+        """
+        from cellwall_kernel.assets.launching import resolve_for_launch
+        from cellwall_kernel.catalogue import Catalogue
+        from cellwall_kernel.config import load_config
+        from cellwall_kernel.supervisor import spawn_plugin
+
+        config = load_config(self._paths)
+        catalogue = Catalogue.load(self._paths, owners=config.owners)
+        self._choice = Choice(self._paths, catalogue, self._run)
+        scene = settle(self._paths, self._request, config, self._choice)
+        record = scene.entry.record
+        assets = resolve_for_launch(
+            record.manifest, scene.model.assets, record.name, self._paths, self._progress
+        )
+        self._spawned = spawned = spawn_plugin(record, self._paths)
+        try:
+            answer = self._run(lambda: self._converse(scene, assets, spawned))
+        except BaseException:
+            spawned.kill_now()  # has no effect on one that has ended
+            raise
+        if isinstance(answer.problem, SinkClosed):
+            raise answer.problem
+        if answer.problem is not None and answer.problem.kind == "UnknownModel":
+            catalogue.forget(record.name)
+        return answer
+
+    def kill(self) -> None:
+        """Have all processes of this prompt killed, without waiting; safe in a signal handler."""
+        if self._choice is not None:
+            self._choice.kill()
+        if self._supervisor is not None:
+            self._supervisor.kill_now()
+        if self._spawned is not None:
+            self._spawned.kill_now()
+
+    async def _converse(self, scene: Scene, assets: Mapping[str, AssetFile], spawned: Spawned) -> Answer:
+        """Log the prompt, ask, and log how it ended."""
+        from cellwall_kernel.prompting.attachments import packed
+        from cellwall_kernel.session import Deadline
+        from cellwall_kernel.supervisor import Supervisor
+
+        request, scratch = self._request, self._paths.plugin_tmp(scene.entry.name)
+        is_kept = scene.config.logging if request.log is None else request.log
+        keys = KeyService(self._paths, scene.entry, scene.model, request.key)
+        log = PromptLog.open(self._paths, is_kept=is_kept, wants_record=request.wants_record)
+        exchange = Exchange(log, self._sink)
+        with ExitStack() as things:
+            things.callback(log.close)
+            attachments = things.enter_context(packed(request.attachments, scratch))
+            added = user_message(request, attachments)
+            messages = things.enter_context(chain(scene.history, request.system, added, scratch))
+            log.begin(self._row(scene, added, attachments))
+            async with Supervisor(self._paths, services={"keys/get": keys.get}) as self._supervisor:
+                await exchange.run(
+                    self._supervisor,
+                    Cell(record=scene.entry.record, assets=assets, spawned=spawned),
+                    self._params(scene, messages),
+                    Deadline.from_settings(scene.config.timeouts, total_s=request.timeout_s),
+                )
+            return self._answer_of(exchange, log)
+
+    def _row(self, scene: Scene, added: Message, attachments: Packed) -> PromptRow:
+        from cellwall_kernel.store import PromptRow
+
+        request = self._request
+        return PromptRow(
+            model=scene.model.id,
+            plugin=scene.entry.name,
+            messages=[added],
+            system=request.system,
+            options=request.options,
+            schema=request.schema,
+            conversation_id=scene.conversation.id if scene.conversation is not None else None,
+            blobs=attachments.blobs,
+        )
+
+    def _params(self, scene: Scene, messages: list[Message]) -> PromptParams:
+        from cellwall_wire import PromptParams
+
+        request = self._request
+        return PromptParams(
+            model=scene.model.id,
+            messages=messages,
+            options=dict(request.options),
+            schema=request.schema,
+            stream=request.stream and scene.model.supports.stream,
+            conversation_id=scene.conversation.id if scene.conversation is not None else None,
+            hide_reasoning=request.hide_reasoning,
+        )
+
+    def _answer_of(self, exchange: Exchange, log: PromptLog) -> Answer:
+        result = exchange.result
+        return Answer(
+            text=exchange.parts.text,
+            finish=result.finish if result is not None else None,
+            usage=(result.usage if result is not None else None) or exchange.parts.usage,
+            record=log.record() if self._request.wants_record else None,
+            problem=exchange.problem or log.problem,
+        )
