@@ -1,0 +1,30 @@
+"""A model that answers with what it was asked: for the tutorial, and for testing others with.
+
+_models      the three models
+_options     what they can be told
+_show        the prompt as text
+_misbehave   crashes, hangs and floods, on request
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cellwall_sdk import hookimpl
+
+from ._models import AsyncEcho, Echo, KeyedEcho
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cellwall_sdk import Model
+
+__all__ = ["register_models"]
+
+
+@hookimpl
+def register_models(register: Callable[[Model], None]) -> None:
+    """Offer the models."""
+    register(Echo())
+    register(AsyncEcho())
+    register(KeyedEcho())
