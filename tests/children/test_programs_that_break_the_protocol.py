@@ -64,7 +64,7 @@ async def texts(session: Session, deadline: Deadline = PATIENT) -> list[str]:
 async def test_a_silent_program_fails_when_its_time_to_start_is_over(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
-    """A plugin that says nothing costs its limit and no more (anchor 2)."""
+    """[P-34] A plugin that says nothing costs its limit and no more (anchor 2)."""
     with pytest.raises(DeadlineExceeded, match=r"'silent' did not finish loading within 0\.3 s"):
         await supervisor.start(record_of("silent"), spawned=spawn(program("silent", tmp_path)), timeout_s=0.3)
 
@@ -72,7 +72,7 @@ async def test_a_silent_program_fails_when_its_time_to_start_is_over(
 async def test_a_plugin_of_another_protocol_version_says_who_must_be_upgraded(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
-    """An error without a way out is no help (anchor 1)."""
+    """[P-32] An error without a way out is no help (anchor 1)."""
     with pytest.raises(PluginBroken, match=r"speaks version 7 .* speaks version 1; upgrade Cellwall\."):
         await start(supervisor, "wrong_version", tmp_path)
 
@@ -80,7 +80,7 @@ async def test_a_plugin_of_another_protocol_version_says_who_must_be_upgraded(
 async def test_an_answer_in_a_version_that_was_not_offered_stops_the_plugin(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
-    """Nothing that it says later could be trusted."""
+    """[P-30] Nothing that it says later could be trusted."""
     with pytest.raises(PluginMisbehaved, match="version 9"):
         await start(supervisor, "answers_in_another_version", tmp_path)
 
@@ -88,7 +88,7 @@ async def test_an_answer_in_a_version_that_was_not_offered_stops_the_plugin(
 async def test_the_first_of_two_answers_counts_and_the_second_stops_the_plugin(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
-    """Exactly one outcome for a call (anchor 18), whatever the plugin sends."""
+    """[P-22] Exactly one outcome for a call (anchor 18), whatever the plugin sends."""
     session = await start(supervisor, "answers_twice", tmp_path)
 
     assert await texts(session) == []
@@ -99,7 +99,7 @@ async def test_the_first_of_two_answers_counts_and_the_second_stops_the_plugin(
 async def test_an_endless_line_costs_its_cap_and_ends_only_that_plugin(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
-    """A line without a newline must not fill the host's memory (anchor 10)."""
+    """[P-11] A line without a newline must not fill the host's memory (anchor 10)."""
     bystander = await start(supervisor, "streams_within_credit", tmp_path)
     session = await start(supervisor, "endless_line", tmp_path)
 
@@ -111,7 +111,7 @@ async def test_an_endless_line_costs_its_cap_and_ends_only_that_plugin(
 
 
 async def test_data_beyond_the_credit_stops_the_plugin(supervisor: Supervisor, tmp_path: Path) -> None:
-    """Credit is a promise about the host's memory, so nobody may break it (anchor 14)."""
+    """[P-42] Credit is a promise about the host's memory, so nobody may break it (anchor 14)."""
     session = await start(supervisor, "overdraws_credit", tmp_path)
 
     async with session.open("model/prompt", prompt("go"), deadline=PATIENT) as call:
@@ -124,7 +124,7 @@ async def test_data_beyond_the_credit_stops_the_plugin(supervisor: Supervisor, t
 async def test_lost_items_are_an_error_and_not_a_shorter_answer(
     name: str, supervisor: Supervisor, tmp_path: Path
 ) -> None:
-    """Items come gap-free and are counted (anchor 16)."""
+    """[P-40] [P-41] Items come gap-free and are counted (anchor 16)."""
     session = await start(supervisor, name, tmp_path)
 
     with pytest.raises(PluginMisbehaved, match="stopped: it"):
@@ -176,7 +176,7 @@ async def test_a_grandchild_that_holds_the_output_delays_nothing(
 async def test_lines_that_are_no_messages_are_logged_and_skipped(
     supervisor: Supervisor, tmp_path: Path, paths: Paths
 ) -> None:
-    """A greeting printed by a wrapper costs nothing (anchor 9)."""
+    """[P-15] A greeting printed by a wrapper costs nothing (anchor 9)."""
     session = await start(supervisor, "says_some_junk", tmp_path)
 
     assert await texts(session) == ["fine"]
@@ -186,7 +186,7 @@ async def test_lines_that_are_no_messages_are_logged_and_skipped(
 async def test_a_flood_of_lines_that_are_no_messages_stops_the_plugin(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
-    """What is tolerated has a limit (anchor 9)."""
+    """[P-15] What is tolerated has a limit (anchor 9)."""
     session = await start(supervisor, "floods_junk", tmp_path)
 
     with pytest.raises(PluginMisbehaved, match="not a message"):
@@ -212,7 +212,7 @@ async def test_a_cancelled_call_of_a_cooperative_plugin_ends_with_its_result(
 async def test_a_plugin_that_ignores_a_cancel_is_gone_soon_and_the_call_returns(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
-    """Two seconds of grace, then the ladder: under seven in all (anchor 19)."""
+    """[P-6] [P-46] Two seconds of grace, then the ladder: under seven in all (anchor 19)."""
     session = await start(supervisor, "ignores_cancel", tmp_path)
 
     with anyio.fail_after(7):
@@ -227,7 +227,7 @@ async def test_a_plugin_that_ignores_a_cancel_is_gone_soon_and_the_call_returns(
 
 
 async def test_silence_after_the_first_item_is_limited(supervisor: Supervisor, tmp_path: Path) -> None:
-    """A call without an idle limit would hang as long as its total one (anchor 20)."""
+    """[P-50] A call without an idle limit would hang as long as its total one (anchor 20)."""
     session = await start(supervisor, "sends_and_stalls", tmp_path)
     deadline = Deadline(total_s=PATIENCE_S, idle_s=0.2)
 
@@ -239,7 +239,7 @@ async def test_silence_after_the_first_item_is_limited(supervisor: Supervisor, t
 async def test_silence_before_the_first_item_has_a_limit_of_its_own(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
-    """Loading a model takes longer than a word, and may be limited by itself."""
+    """[P-50] Loading a model takes longer than a word, and may be limited by itself."""
     session = await start(supervisor, "reports_progress", tmp_path)
 
     with pytest.raises(DeadlineExceeded, match=r"sent nothing for 0\.05 s"):
@@ -257,7 +257,7 @@ async def test_progress_renews_the_limit_on_silence(supervisor: Supervisor, tmp_
 async def test_a_consumer_that_stops_reading_stops_the_plugin_within_its_credit(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
-    """Credit is given back on consumption, not on arrival (anchor 14)."""
+    """[P-43] Credit is given back on consumption, not on arrival (anchor 14)."""
     session = await start(supervisor, "streams_within_credit", tmp_path)
     window = Limits().window
     async with session.open("model/prompt", prompt("go"), deadline=PATIENT) as call:
@@ -274,7 +274,7 @@ async def test_a_consumer_that_stops_reading_stops_the_plugin_within_its_credit(
 async def test_a_plugin_may_ask_the_host_only_on_behalf_of_an_open_call(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
-    """Without a live parent there is nobody who pays for the answer (anchor 22)."""
+    """[P-51] Without a live parent there is nobody who pays for the answer (anchor 22)."""
     session = await start(supervisor, "calls_the_host", tmp_path)
 
     assert await texts(session) == ["{'value': 'secret'}", "NoParent", "{}"]
@@ -283,7 +283,7 @@ async def test_a_plugin_may_ask_the_host_only_on_behalf_of_an_open_call(
 async def test_the_end_of_a_call_cancels_what_was_asked_for_it(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
-    """A nested call never outlives its parent, and is answered all the same (anchor 22)."""
+    """[P-51] A nested call never outlives its parent, and is answered all the same (anchor 22)."""
     session = await start(supervisor, "leaves_its_question", tmp_path)
 
     assert await texts(session) == []
@@ -293,7 +293,7 @@ async def test_the_end_of_a_call_cancels_what_was_asked_for_it(
 async def test_a_plugin_that_wants_a_goodbye_gets_one(
     supervisor: Supervisor, tmp_path: Path, paths: Paths
 ) -> None:
-    """Some have state to save: `shutdown` comes before the end of the input (anchor 32)."""
+    """[P-36] Some have state to save: `shutdown` comes before the end of the input (anchor 32)."""
     session = await start(supervisor, "wants_goodbye", tmp_path)
 
     await supervisor.stop(session)
@@ -302,7 +302,7 @@ async def test_a_plugin_that_wants_a_goodbye_gets_one(
 
 
 async def test_a_request_that_is_too_large_fails_alone(supervisor: Supervisor, tmp_path: Path) -> None:
-    """What cannot be sent costs one call; the connection is as it was (anchor 12)."""
+    """[P-11] What cannot be sent costs one call; the connection is as it was (anchor 12)."""
     session = await start(supervisor, "sends_and_stalls", tmp_path)
     huge: Any = prompt("x" * (Limits().line + 1))
 

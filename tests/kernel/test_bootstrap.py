@@ -156,7 +156,7 @@ def test_nothing_in_the_working_folder_is_imported(site: Path, paths: Paths) -> 
 def test_an_environment_without_the_sdk_is_told_in_a_sentence(
     site: Path, paths: Paths, tmp_path: Path
 ) -> None:
-    """An environment of its own may lack it; the traceback would help nobody."""
+    """[P-5] An environment of its own may lack it; the traceback would help nobody."""
     venv.create(tmp_path / "bare", with_pip=False)
     python = str(tmp_path / "bare" / "bin" / "python")
     record = msgspec.structs.replace(install_from_zoo(site, "tells"), python=python)

@@ -26,7 +26,7 @@ def test_the_interpreter_is_isolated_and_told_where_the_plugin_is() -> None:
 
 
 def test_the_environment_is_chosen_by_name_and_never_inherited() -> None:
-    """Keys, tokens and agents stay with the host; HOME is the plugin's own folder."""
+    """[P-3] Keys, tokens and agents stay with the host; HOME is the plugin's own folder."""
     mine = {
         "PATH": "/bin",
         "LC_ALL": "C.UTF-8",

@@ -74,7 +74,7 @@ async def running(source: str, folder: Path) -> AsyncGenerator[Child]:
     ],
 )
 async def test_each_step_of_the_ladder_ends_who_needs_it(source: str, cause: str, tmp_path: Path) -> None:
-    """No child survives, and none is treated worse than it needs."""
+    """[P-6] No child survives, and none is treated worse than it needs."""
     async with running(source, tmp_path) as child:
         assert (
             await child.stop(patience_s=0.2 if "sleep" in source or "STOP" in source else 10)

@@ -195,6 +195,10 @@ class Child:
                 raise TimeoutError(f"nothing came; the child's log: {self.stderr}")
             self._read()
 
+    def exchange(self) -> None:
+        """Wait for the answer to a ping: what the child wrote before it has been taken in then."""
+        self.call("ping", wire.PingParams())
+
     def _read(self) -> None:
         chunk = os.read(self._out.fileno(), 1 << 16)
         self.connection.receive(chunk)

@@ -189,7 +189,7 @@ def test_long_arguments_are_cut_into_pieces() -> None:
 
 
 def test_every_part_is_begun_once_and_ended_once() -> None:
-    """Whatever a model yields, the host can count on it."""
+    """[P-63] Whatever a model yields, the host can count on it."""
     reply = _answer(
         "a",
         StreamEvent("reasoning", "b"),

@@ -158,7 +158,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("model", ["counts", "async-counts"])
 def test_a_long_answer_arrives_whole_and_in_order(folder: Path, model: str) -> None:
-    """[P-16] Thousands of items through a window that is much smaller."""
+    """[P-42] [P-43] Thousands of items through a window that is much smaller."""
     with Child(folder) as child:
         child.start()
         text, answer = child.prompt(model=model, options={"count": "20000"}, credit=20_000)
@@ -169,7 +169,7 @@ def test_a_long_answer_arrives_whole_and_in_order(folder: Path, model: str) -> N
 
 @pytest.mark.parametrize("model", ["counts", "async-counts"])
 def test_a_plugin_without_credit_waits_and_still_answers_a_ping(folder: Path, model: str) -> None:
-    """[P-14, P-15] The reader is free while the author's code is held up."""
+    """[P-23] [P-42] [P-48] The reader is free while the author's code is held up."""
     with Child(folder, auto_credit=False) as child:
         child.start()
         call = child.open(model=model, credit=1_000, options={"count": "100000"})
@@ -187,7 +187,7 @@ def test_a_plugin_without_credit_waits_and_still_answers_a_ping(folder: Path, mo
 
 @pytest.mark.parametrize("model", ["counts", "async-counts"])
 def test_a_cancel_reaches_a_plugin_that_waits_for_credit(folder: Path, model: str) -> None:
-    """[P-15] The answer is Cancelled, with the number of items, and clean-up has run."""
+    """[P-46] [P-47] The answer is Cancelled, with the number of items, and clean-up has run."""
     with Child(folder, auto_credit=False) as child:
         child.start()
         call = child.open(model=model, credit=2_000, options={"count": "100000000"})
@@ -206,7 +206,7 @@ def test_a_cancel_reaches_a_plugin_that_waits_for_credit(folder: Path, model: st
 
 @pytest.mark.parametrize("model", ["sleeps", "async-sleeps", "async-blocks", "stubborn"])
 def test_a_cancel_wakes_code_that_sleeps(folder: Path, model: str) -> None:
-    """[P-19] By a signal where the code does not notice, again and again; what had arrived stays."""
+    """[P-46] By a signal where the code does not notice, again and again; what had arrived stays."""
     with Child(folder) as child:
         child.start()
         call = child.open(model=model)
@@ -238,7 +238,7 @@ def test_a_model_that_listens_for_a_cancel_may_end_in_its_own_way(folder: Path) 
 
 
 def test_a_call_that_is_cancelled_before_its_turn_is_answered_without_running(folder: Path) -> None:
-    """[P-18] Exactly one answer to each."""
+    """[P-22] Exactly one answer to each."""
     with Child(folder) as child:
         child.start()
         first = child.open(model="sleeps")
@@ -286,7 +286,7 @@ def test_a_cancel_wakes_a_plugin_that_waits_for_a_key(folder: Path) -> None:
 
 
 def test_a_key_is_asked_for_on_behalf_of_the_call(folder: Path) -> None:
-    """[P-22] Every question to the host names its live parent."""
+    """[P-51] Every question to the host names its live parent."""
     with Child(folder, keys={"provider": "secret"}) as child:
         child.start()
         call = child.open(model="keyed")
@@ -298,7 +298,7 @@ def test_a_key_is_asked_for_on_behalf_of_the_call(folder: Path) -> None:
 
 
 def test_a_call_made_for_the_plugins_own_question_would_deadlock_and_says_so(folder: Path) -> None:
-    """[P-21] The plugin runs one call at a time; it answers at once and does not hang."""
+    """[P-23] The plugin runs one call at a time; it answers at once and does not hang."""
     with Child(folder, keys={"provider": "secret"}) as child:
         child.start()
         child.hold_keys = True
@@ -318,7 +318,7 @@ def test_a_call_made_for_the_plugins_own_question_would_deadlock_and_says_so(fol
 
 
 def test_an_exit_in_a_model_does_not_end_the_plugin(folder: Path) -> None:
-    """[P-16] sys.exit() is an error of the call, after what was yielded."""
+    """[P-53] sys.exit() is an error of the call, after what was yielded."""
     with Child(folder) as child:
         child.start()
         text, answer = child.prompt(model="exits")
@@ -378,7 +378,7 @@ def test_threads_of_the_author_may_print_and_add_notes(folder: Path) -> None:
 
 
 def test_progress_is_limited_and_its_end_is_told(folder: Path) -> None:
-    """At most ten a second; the last one is never left out."""
+    """[P-49] At most ten a second; the last one is never left out."""
     with Child(folder) as child:
         child.start()
         text, _ = child.prompt(model="progresses")
@@ -405,7 +405,7 @@ def test_a_ctrl_c_on_the_child_itself_ends_its_call_only(folder: Path) -> None:
 
 
 def test_a_model_that_does_not_exist_and_an_option_that_is_wrong_are_told(folder: Path) -> None:
-    """Distinct kinds, so that the host can act on them."""
+    """[P-64] [P-70] Distinct kinds, so that the host can act on them."""
     with Child(folder) as child:
         child.start()
         _, unknown = child.prompt(model="count")

@@ -58,7 +58,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_an_idle_plugin_ends_cleanly_when_the_host_closes_its_input(folder: Path) -> None:
-    """As any Python program, its clean-up included."""
+    """[P-4] [P-5] As any Python program, its clean-up included."""
     with Child(folder) as child:
         child.start()
         child.close_input()
@@ -77,7 +77,7 @@ def test_a_plugin_that_was_never_spoken_to_ends_cleanly(folder: Path) -> None:
 
 
 def test_shutdown_is_answered_and_nothing_new_is_begun_after_it(folder: Path) -> None:
-    """[P-18] Then the host closes our input."""
+    """[P-36] Then the host closes our input."""
     with Child(folder) as child:
         child.start()
         assert isinstance(child.call("shutdown", wire.ShutdownParams(reason="done")), Response)
@@ -88,7 +88,7 @@ def test_shutdown_is_answered_and_nothing_new_is_begun_after_it(folder: Path) ->
 
 @pytest.mark.parametrize("model", ["sleeps", "floods"])
 def test_a_busy_plugin_is_interrupted_when_the_host_goes(folder: Path, model: str) -> None:
-    """The call is cancelled, and the process ends within its second."""
+    """[P-4] The call is cancelled, and the process ends within its second."""
     with Child(folder) as child:
         child.start()
         call = child.open(model=model)
@@ -101,7 +101,7 @@ def test_a_busy_plugin_is_interrupted_when_the_host_goes(folder: Path, model: st
 
 
 def test_a_plugin_that_listens_to_nobody_is_ended_all_the_same(folder: Path) -> None:
-    """[P-30] A second after the host has gone the reader ends the process."""
+    """[P-4] A second after the host has gone the reader ends the process."""
     with Child(folder) as child:
         child.start()
         call = child.open(model="deaf")
@@ -146,7 +146,7 @@ def test_a_host_that_breaks_the_protocol_is_left(folder: Path) -> None:
 
 
 def test_stray_lines_of_the_host_are_logged_and_skipped(folder: Path) -> None:
-    """[P-9] They harm nobody."""
+    """[P-15] They harm nobody."""
     with Child(folder) as child:
         child.put_raw(b"hello?\n")
         child.start()

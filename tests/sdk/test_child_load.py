@@ -84,7 +84,7 @@ def test_an_entry_point_may_name_an_attribute(tmp_path: Path) -> None:
 
 
 def test_an_exception_at_import_is_kept_with_its_innermost_place(tmp_path: Path) -> None:
-    """The place is in the plugin's own code, not in a library it called."""
+    """[P-34] The place is in the plugin's own code, not in a library it called."""
     package = tmp_path / "plugin"
     package.mkdir()
     (package / "__init__.py").write_text("from plugin import inner\n")
@@ -219,7 +219,7 @@ def test_an_installed_llm_wins_over_the_lent_one(tmp_path: Path) -> None:
 
 
 def test_what_is_printed_at_import_goes_to_the_log(tmp_path: Path) -> None:
-    """[P-7] Python, C level and a grandchild alike; nothing can be read from standard input."""
+    """[P-2] Python, C level and a grandchild alike; nothing can be read from standard input."""
     write_plugin(
         tmp_path,
         """
@@ -241,7 +241,7 @@ def test_what_is_printed_at_import_goes_to_the_log(tmp_path: Path) -> None:
 
 
 def test_a_host_that_speaks_another_version_is_told_which_side_to_upgrade(tmp_path: Path) -> None:
-    """[P-30] One answer, and the next attempt may succeed."""
+    """[P-32] One answer, and the next attempt may succeed."""
     write_plugin(tmp_path, GOOD)
     hello = wire.InitializeParams(
         protocols=[7],
@@ -260,7 +260,7 @@ def test_a_host_that_speaks_another_version_is_told_which_side_to_upgrade(tmp_pa
 
 
 def test_folders_and_data_files_are_known_while_the_plugin_is_imported(tmp_path: Path) -> None:
-    """`initialize` comes first, so that a plugin may look at what it has."""
+    """[P-68] `initialize` comes first, so that a plugin may look at what it has."""
     (tmp_path / "weights.bin").write_bytes(b"w")
     write_plugin(
         tmp_path,

@@ -36,7 +36,7 @@ def test_the_beginning_of_a_part_travels_with_its_first_text() -> None:
 
 
 def test_pieces_that_wait_for_credit_are_merged() -> None:
-    """[P-17] Neighbouring text of one part becomes one item when credit is short."""
+    """[P-45] Neighbouring text of one part becomes one item when credit is short."""
     pair = Pair(credit=0)
 
     for word in ("one ", "two ", "three"):
@@ -93,7 +93,7 @@ def test_a_line_longer_than_the_whole_window_is_cut_to_fit() -> None:
 
 
 def test_a_shorter_data_line_of_the_host_is_respected() -> None:
-    """Text is halved until it fits what the host announced."""
+    """[P-44] Text is cut until it fits what the host announced."""
     pair = Pair(credit=1_000_000, data_line=1_000)
 
     pair.emitter.text(0, "y" * 5_000)
@@ -104,7 +104,7 @@ def test_a_shorter_data_line_of_the_host_is_respected() -> None:
 
 @given(pieces=PIECES, grants=st.lists(st.integers(min_value=200, max_value=3_000), max_size=80))
 def test_the_text_is_the_same_whatever_the_credit(pieces: list[str], grants: list[int]) -> None:
-    """[P-17] Merging and cutting lose and reorder nothing, and never exceed the credit."""
+    """[P-45] Merging and cutting lose and reorder nothing, and never exceed the credit."""
     pair = Pair(credit=500)
     parts = [index % 2 for index in range(len(pieces))]
 

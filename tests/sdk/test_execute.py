@@ -130,7 +130,7 @@ def test_data_that_cannot_be_sent_is_an_error_of_that_call(value: Any) -> None:
 
 
 def test_a_result_that_is_too_large_is_told_as_such() -> None:
-    """Eight mebibytes of raw data of a provider are no answer."""
+    """[P-11] Eight mebibytes of raw data of a provider are no answer, and the call still gets one."""
 
     def body(response: Any) -> str:
         response.response_json = {"x": "y" * (9 << 20)}
@@ -177,7 +177,7 @@ def test_an_async_generator_that_yields_nonsense_is_bad_output_too() -> None:
 
 
 def test_what_was_yielded_before_an_exception_arrives() -> None:
-    """[P-16] The items come first, then the error with their number, type, file and line."""
+    """[P-53] The items come first, then the error with their number, type, file and line."""
 
     def body(_: Any) -> Iterator[str]:
         yield "so far "

@@ -99,7 +99,7 @@ def test_a_line_that_was_written_by_half_is_finished_first(piped: Piped) -> None
 
 
 def test_answers_of_the_reader_get_through_while_another_thread_streams(piped: Piped) -> None:
-    """[P-15] Two lanes, one pipe, and every line whole: the host's Connection checks each."""
+    """[P-47] Two lanes, one pipe, and every line whole: the host's Connection checks each."""
     call = piped.prompt()
 
     def stream() -> None:

@@ -94,7 +94,7 @@ def test_no_options_give_the_defaults() -> None:
     [
         (
             {"temperature": "3"},
-            "temperature: Expected `float` <= 2.0, got '3', allowed is a number of at least 0",
+            "temperature: Expected `float` <= 2.0, got '3', allowed is a number from 0 to 2",
         ),
         ({"count": "0"}, "allowed is a whole number greater than 0"),
         ({"style": "medium"}, "style: Invalid enum value 'medium', got 'medium', allowed is long, short"),
@@ -109,7 +109,7 @@ def test_no_options_give_the_defaults() -> None:
     ],
 )
 def test_a_wrong_option_is_named_with_what_is_allowed(values: dict[str, str], expected: str) -> None:
-    """One line a problem: field, message, what is allowed."""
+    """[P-64] One line a problem: field, message, what is allowed."""
     with pytest.raises(BadOptions) as caught:
         parse_options(Sampling, values)
 

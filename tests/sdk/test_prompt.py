@@ -38,7 +38,7 @@ CHAIN = (
 
 
 def test_the_prompt_is_the_last_thing_the_user_said() -> None:
-    """System prompt, history and prompt come from one chain."""
+    """[P-61] System prompt, history and prompt come from one chain."""
     prompt = _prompt(*CHAIN[:3], _said("user", "And 2+2?"))
 
     assert (prompt.prompt, prompt.system) == ("And 2+2?", "Be brief.")
@@ -88,7 +88,7 @@ def test_a_first_prompt_has_an_empty_conversation() -> None:
 
 
 def test_attachments_come_as_bytes_blobs_and_addresses(tmp_path: Path) -> None:
-    """Bytes are read when they are asked for; a blob is a name in the scratch folder and nothing else."""
+    """[P-62] Bytes are read when asked for; a blob is a name in the scratch folder and nothing else."""
     (tmp_path / "blob-1").write_bytes(PNG)
     prompt = _prompt(
         _said(
@@ -147,7 +147,7 @@ def test_schema_tools_and_settings_are_visible_as_data() -> None:
 
 
 def test_opaque_data_of_a_provider_comes_back_with_its_part() -> None:
-    """What PartEnd carried out is here again."""
+    """[P-60] What PartEnd carried out is here again."""
     signed = wire.ReasoningPart(text="hm", provider={"signature": "s"})
     prompt = _prompt(_said("user", "a"), _said("assistant", signed, "b"), _said("user", "c"))
 

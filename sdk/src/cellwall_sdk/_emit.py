@@ -2,7 +2,7 @@
 
 Order is kept by a simple rule: while anything waits, everything waits. Who sends what waits? The thread that
 emits, and the reader when credit arrives, so that text does not sit here while a model thinks about its next
-word. Neighbouring pieces of text of one part that wait are joined [P-17]; as soon as a line's worth waits,
+word. Neighbouring pieces of text of one part that wait are joined [P-45]; as soon as a line's worth waits,
 the author's code is held up.
 """
 

