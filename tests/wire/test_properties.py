@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -26,7 +27,7 @@ from cellwall_wire import (
     Response,
     Role,
 )
-from tests.support.pair import Pair, question
+from tests.support.pair import Pair, feed, question
 
 
 class Talk(RuleBasedStateMachine):
@@ -139,6 +140,25 @@ TestTalk.__doc__ = (
 TestTalk.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
 
 
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(), st.booleans())
+def test_the_quick_way_and_the_long_way_read_the_same(text: str, part: int, *, unknown: bool) -> None:
+    """[P-40] [P-13] A data line as the SDK writes it, and the same one spelled otherwise."""
+    items: list[object] = [{"t": "delta", "part": part % 1000, "text": text}]
+    items += [{"t": "hologram"}] if unknown else []
+    params = msgspec.json.encode({"id": "h2", "seq": 0, "items": items})
+    usual = b'{"jsonrpc":"2.0","method":"$/data","params":' + params + b"}\n"
+    odd = b'{ "method":"$/data","jsonrpc":"2.0","params":' + params + b"}\n"
+    found: list[object] = []
+    for line in (usual, odd):
+        pair = Pair().ready()
+        pair.prompt(credit=1 << 20)
+        (event,) = feed(pair.host, line)
+        assert isinstance(event, Data)
+        found.append(event.items)
+
+    assert found[0] == found[1]
+
+
 @given(st.lists(st.binary(max_size=200), max_size=20), st.sampled_from(list(Role)))
 @settings(deadline=None)
 def test_random_bytes_raise_nothing_but_remote_errors(chunks: list[bytes], role: Role) -> None:
@@ -192,8 +212,6 @@ def test_random_messages_are_answered_ignored_or_end_the_connection(
     messages: list[dict[str, object]], role: Role
 ) -> None:
     """[P-13] [P-20] [P-52] Nothing of the right shape and the wrong content does more than that."""
-    import msgspec
-
     pair = Pair().ready()
     pair.prompt()
     _, victim = pair.side(role.other)

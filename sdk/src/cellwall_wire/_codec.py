@@ -9,7 +9,19 @@ import msgspec
 from ._errors import Unencodable
 from ._methods import DataParams
 
-__all__ = ["Envelope", "Undecodable", "decode", "decode_envelope", "encode", "encode_data"]
+__all__ = [
+    "DATA_HEAD",
+    "Envelope",
+    "Undecodable",
+    "decode",
+    "decode_data",
+    "decode_envelope",
+    "encode",
+    "encode_data",
+]
+
+DATA_HEAD = b'{"jsonrpc":"2.0","method":"$/data","params":{"id":"'
+"""How a `$/data` line begins when encode_data() wrote it; what begins like this is read in one go."""
 
 
 class Undecodable(Exception):
@@ -55,8 +67,38 @@ def encode_data(call_id: str, seq: int, items: list[Any]) -> bytes:
         body = _encoder.encode(items)
     except (UnicodeEncodeError, TypeError, OverflowError, RecursionError) as error:
         raise Unencodable(f"an item cannot be written as JSON: {error}") from error
-    head = f'{{"jsonrpc":"2.0","method":"$/data","params":{{"id":"{call_id}","seq":{seq},"items":'
-    return b"".join((head.encode(), body, b"}}\n"))
+    return b"".join((DATA_HEAD, f'{call_id}","seq":{seq},"items":'.encode(), body, b"}}\n"))
+
+
+_data_lines: dict[Any, msgspec.json.Decoder[Any]] = {}
+
+
+def decode_data(line: bytes, item: Any) -> tuple[str, int, list[Any]]:
+    """Read a `$/data` line that begins with DATA_HEAD, all of it at once.
+
+    Args:
+        line: the line.
+        item: the union of the items that the call streams.
+
+    Returns:
+        the call's id, `seq`, and the items.
+
+    Raises:
+        Undecodable: it is not exactly that; an item may be unknown, or the line a request in disguise.
+    """
+    decoder = _data_lines.get(item)
+    if decoder is None:
+        params = msgspec.defstruct("DataLineParams", [("id", str), ("seq", int), ("items", list[item])])
+        fields: list[tuple[str, Any, Any]] = [
+            ("params", params, msgspec.NODEFAULT),
+            ("id", msgspec.UnsetType, msgspec.UNSET),
+        ]
+        decoder = _data_lines[item] = msgspec.json.Decoder(msgspec.defstruct("DataLine", fields))
+    try:
+        found = decoder.decode(line).params
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Undecodable(str(error)) from error
+    return found.id, found.seq, found.items
 
 
 def decode_envelope(line: bytes) -> Envelope:

@@ -11,18 +11,19 @@ from typing import Any
 
 import msgspec
 
-from . import _content as content
-from . import _methods as methods
 from ._codes import Code
+from ._content import Item
+from ._limits import PROTOCOL
 from ._messages import ErrorInfo
+from ._methods import METHODS, CancelParams, CreditParams, ProgressParams
 from ._states import CALL, CONNECTION, CallState, State
 
 __all__ = ["errors_table", "json_schema", "method_table", "state_table"]
 
 _NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
-    "$/cancel": methods.CancelParams,
-    "$/credit": methods.CreditParams,
-    "$/progress": methods.ProgressParams,
+    "$/cancel": CancelParams,
+    "$/credit": CreditParams,
+    "$/progress": ProgressParams,
 }
 
 
@@ -33,9 +34,9 @@ def json_schema() -> dict[str, Any]:
         `$defs` holds every type; `methods` maps each method to its params, result and items;
         `notifications` the rest.
     """
-    rows = list(methods.METHODS.values())
+    rows = list(METHODS.values())
     types: list[Any] = [t for row in rows for t in (row.params, row.result)]
-    types += [content.Item, ErrorInfo, *_NOTIFICATIONS.values()]
+    types += [Item, ErrorInfo, *_NOTIFICATIONS.values()]
     schemas, definitions = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
     found = iter(schemas)
     table: dict[str, Any] = {}
@@ -48,19 +49,12 @@ def json_schema() -> dict[str, Any]:
     error = next(found)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"The Cellwall plugin protocol, version {methods_version()}",
+        "title": f"The Cellwall plugin protocol, version {PROTOCOL}",
         "methods": table,
         "notifications": {name: next(found) for name in _NOTIFICATIONS},
         "error": error,
         "$defs": dict(sorted(definitions.items())),
     }
-
-
-def methods_version() -> int:
-    """Give the protocol's major version."""
-    from ._limits import PROTOCOL
-
-    return PROTOCOL
 
 
 def errors_table() -> str:
@@ -78,7 +72,7 @@ def method_table() -> str:
         "| method | caller | streams | repeatable | errors of its own | what |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for row in methods.METHODS.values():
+    for row in METHODS.values():
         caller = row.caller.value if row.caller else "either"
         errors = ", ".join(row.errors) or "–"
         streams, repeatable = ("yes" if row.item else "no"), ("yes" if row.repeatable else "no")
