@@ -34,12 +34,13 @@ CITY: dict[str, Any] = {
 
 
 @pytest.fixture(scope="session")
-def weights(request: pytest.FixtureRequest) -> Path:
+def weights(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The model's file, fetched once and kept in pytest's cache; skips where no index can be reached."""
     from importlib.resources import files
 
     spec = parse_manifest(files("cellwall_local").joinpath("plugin.toml").read_bytes()).assets[0]
-    paths = Paths(request.config.cache.mkdir("cellwall"))
+    cache = getattr(request.config, "cache", None)  # None with `-p no:cacheprovider`
+    paths = Paths(cache.mkdir("cellwall") if cache is not None else tmp_path_factory.mktemp("cellwall"))
     try:
         return ensure(spec, paths, plugin="local", progress=SilentProgress())
     except AssetProblem as problem:

@@ -21,6 +21,7 @@ A map of the package. What authors use:
 What runs them:
     __main__      python -m cellwall_sdk MODULE  _child        the process: pipes, reader thread, signals
     _session      requests and answers           _link         the connection and the pipe behind it
+    _asking       what a plugin asks the host
     _call         one call: cancel, wake, shield _emit         credit, merging, order
     _answer       yields to stream items         _execute      what execute() may return
     _async        the loop for async authors     _registry     hooks, models, description
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
     )
     from ._prompt import Conversation, PastPrompt, PastResponse, Prompt
     from ._response import Response
-    from ._version import __version__
+    from ._version import __version__ as __version__
     from .errors import (
         BadOptions,
         BadOutput,
@@ -116,7 +117,6 @@ __all__ = [
     "UnknownModel",
     "UnknownModelError",
     "Usage",
-    "__version__",
     "assets",
     "data_dir",
     "get_key",
@@ -146,7 +146,6 @@ _HOMES = {
     ),
     "_prompt": ("Conversation", "PastPrompt", "PastResponse", "Prompt"),
     "_response": ("Response",),
-    "_version": ("__version__",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -159,6 +158,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
     elif name in __all__:
         value = getattr(import_module(f"{__name__}.errors"), name)
+    elif name == "__version__":
+        from ._version import __version__ as value
     elif name in ("errors", "testing"):
         return import_module(f"{__name__}.{name}")
     else:

@@ -9,7 +9,7 @@ the author's code runs, and not while the SDK holds a lock or writes half a line
 from __future__ import annotations
 
 from threading import Event, Lock, Thread, get_ident
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import Cancelled
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ._emit import Emitter
 
 __all__ = ["Call", "Nested"]
+
+_T = TypeVar("_T")
 
 
 class Nested:
@@ -69,6 +71,14 @@ class Call:
     def begin(self) -> None:
         """Note that this thread runs the call."""
         self._thread = get_ident()
+
+    def run_author(self, function: Callable[..., _T], *args: Any) -> _T:
+        """Call code of the author's, where a signal may interrupt it."""
+        self.interruptible = True
+        try:
+            return function(*args)
+        finally:
+            self.interruptible = False
 
     def check(self) -> None:
         """Raise Cancelled if the host no longer wants the answer."""

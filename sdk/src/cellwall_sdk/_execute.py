@@ -64,22 +64,12 @@ def run_prompt(call: Call, link: Link, registry: Registry) -> PromptResult:
     }
     if "key" in offer.binding.names:
         values["key"] = model.get_key()
-    _take(_author(call, offer.binding.call, model.execute, values), run)
+    _take(call.run_author(offer.binding.call, model.execute, values), run)
     if not call.cancelled:
         run.answer.add_tool_calls(response.tool_calls())
     run.answer.end()
     emitter.flush()
     return response.result()
-
-
-def _author(call: Call, function: Any, *args: Any) -> Any:
-    """Call the author's code, where a signal may interrupt it."""
-    call.check()
-    call.interruptible = True
-    try:
-        return function(*args)
-    finally:
-        call.interruptible = False
 
 
 def _take(result: Any, run: Running) -> None:
@@ -129,13 +119,5 @@ def _close(iterator: Any, call: Call) -> None:
     """Let a generator that was left early run its `finally` blocks."""
     close = getattr(iterator, "close", None)
     if close is not None:
-        _author_end(call, close)
-
-
-def _author_end(call: Call, close: Any) -> None:
-    call.interruptible = True
-    try:
         with suppress(Exception):  # why it was left early is the news, not that it minds
-            close()
-    finally:
-        call.interruptible = False
+            call.run_author(close)

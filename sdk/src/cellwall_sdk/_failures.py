@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from cellwall_wire import SUPPORTED, Code, ErrorData, ErrorInfo
@@ -17,7 +19,7 @@ from .errors import Cancelled, ModelError, RegistrationError
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Place", "blame", "error_info", "find_place", "plugin_traceback", "unsupported"]
+__all__ = ["Place", "blame", "clean", "error_info", "find_place", "log", "plugin_traceback", "unsupported"]
 
 MESSAGE_CHARS = 4000
 """How much of an exception's text is passed on; some carry a whole web page."""
@@ -140,6 +142,12 @@ def unsupported(requested: list[int]) -> ErrorInfo:
 
 def _versions(numbers: list[int]) -> str:
     return " or ".join(map(str, numbers)) or "none"
+
+
+def log(text: str) -> None:
+    """Write a line of the SDK's own to the plugin's log; the author's code may have closed it."""
+    with suppress(Exception):
+        sys.stderr.write(f"cellwall: {text}\n")
 
 
 def clean(text: Any) -> str:

@@ -276,6 +276,8 @@ def _words(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
         return " or ".join(choices)
     kind = schema.get("type", "anything")
     words = _KINDS.get(kind, kind) if isinstance(kind, str) else "anything"
+    if "minimum" in schema and "maximum" in schema:
+        return f"{words} from {schema['minimum']} to {schema['maximum']}"
     bounds = [f"{word} {schema[key]}" for key, word in _BOUNDS.items() if key in schema]
     return f"{words} {' and '.join(bounds)}" if bounds else words
 

@@ -147,12 +147,11 @@ class Response:
             finish = self._finish
         elif self._run.answer.asks_for_tools:
             finish = "tool_calls"
-        raw: Any = self.response_json
         return PromptResult(
             finish=finish,
             usage=self._usage,
             model_resolved=self._resolved,
-            provider=raw if raw is None or isinstance(raw, dict) else {"value": raw},
+            provider=_as_object(self.response_json),
         )
 
     def _emit(self, item: Any) -> None:
@@ -166,6 +165,11 @@ class Response:
 def _count(value: Any) -> int | None:
     """Make a number of tokens of what a library may give: a float, a number of NumPy's."""
     return None if value is None else int(value)
+
+
+def _as_object(raw: Any) -> dict[str, Any] | None:
+    """Make a JSON object of whatever raw data a model was given."""
+    return raw if raw is None or issubclass(type(raw), dict) else {"value": raw}
 
 
 class Running:

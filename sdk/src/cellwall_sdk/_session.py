@@ -8,7 +8,6 @@ thread.
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -16,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import cellwall_wire as wire
 from cellwall_wire import Code, ErrorInfo, ErrorResponse, LocalError, Request, Response
 
-from ._call import Call, Nested
+from ._asking import Asking
+from ._call import Call
 from ._context import context
-from ._failures import error_info, unsupported
+from ._failures import error_info, log, unsupported
 from ._version import __version__
-from .errors import BadOutput, Cancelled, KeyMissing, ModelError
+from .errors import BadOutput, Cancelled, ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from ._registry import Registry
 
 __all__ = ["Session"]
-
-KEY_WAIT_S = 120.0
-"""How long the host may take to look up a key, in seconds; it may have to ask the user for a password."""
 
 
 class Session:
@@ -67,7 +64,7 @@ class Session:
             wire.Junk: self._take_junk,
         }
         link.on_gone = self._lose
-        context.ask_key = self._ask_key
+        context.ask_key = Asking(link, lambda: self.current).key
 
     # -- the reader's side -----------------------------------------------------------------------------------
 
@@ -82,7 +79,7 @@ class Session:
                 if take is not None:
                     take(event)
         except wire.RemoteError as error:
-            sys.stderr.write(f"cellwall: the host {error}\n")
+            log(f"the host {error}")
             self.broken = error
             self._close()
 
@@ -122,7 +119,7 @@ class Session:
         self._link.post(refused.answer)
 
     def _take_junk(self, junk: wire.Junk) -> None:
-        sys.stderr.write(f"cellwall: the host sent something that is not a message: {junk.line[:80]!r}\n")
+        log(f"the host sent something that is not a message: {junk.line[:80]!r}")
 
     def _close(self) -> None:
         self.closed = True
@@ -157,9 +154,10 @@ class Session:
         try:
             call.check()
             answer = Response(call.id, self._handle(call))
+            self._end_copy(None)
         except BaseException as error:  # noqa: BLE001 - sys.exit() in a model ends its answer, not the plugin
             call.interruptible = False
-            self._leave_fork(error)
+            self._end_copy(error)
             answer = ErrorResponse(call.id, self._explain(call, error))
         call.noticed = True
         self._answer(answer)
@@ -167,14 +165,16 @@ class Session:
         del self._calls[call.id]
 
     def forked(self) -> None:
-        """Note that this process is a copy which the author's code made by os.fork(): it must not speak."""
+        """Note that this process is a copy, made by os.fork() in the author's code.
+
+        A copy must not speak on the wire, and it ends when the author's code comes back to us.
+        """
         self._is_copy = True
         self._link.abandon()
 
-    def _leave_fork(self, error: BaseException) -> None:
-        """End a copy whose code came back to us instead of calling os._exit()."""
+    def _end_copy(self, error: BaseException | None) -> None:
         if self._is_copy:
-            code = error.code if isinstance(error, SystemExit) else 1
+            code: Any = error.code if isinstance(error, SystemExit) else error
             os._exit(code if isinstance(code, int) else int(code is not None))
 
     def _handle(self, call: Call) -> Any:
@@ -195,7 +195,7 @@ class Session:
         if not common:
             raise _Refusal(unsupported(params.protocols))
         context.told = params
-        plugin = self.plugin = _as_author(call, self._load)
+        plugin = self.plugin = call.run_author(self._load)
         return wire.InitializeResult(
             protocol=max(common),
             plugin=wire.Peer(name=params.plugin.name, version=params.plugin.version or ""),
@@ -212,7 +212,7 @@ class Session:
         if registry is None:
             from ._registry import build_registry
 
-            registry = self._registry = _as_author(call, build_registry, plugin.holder, plugin.roots)
+            registry = self._registry = call.run_author(build_registry, plugin.holder, plugin.roots)
         return registry
 
     def _explain(self, call: Call, error: BaseException) -> ErrorInfo:
@@ -245,60 +245,6 @@ class Session:
             with suppress(LocalError):  # the connection itself is broken, and nobody waits any more
                 self._link.send(ErrorResponse(answer.id or "", info))
 
-    # -- asking the host -------------------------------------------------------------------------------------
-
-    def _ask_key(self, alias: str) -> str:
-        call = self.current
-        if call is None or call.method == "initialize":
-            raise ModelError(
-                f"The key '{alias}' can be asked for only while a prompt runs or models are registered, "
-                "not while the plugin is imported."
-            )
-        with call.shield():
-            answer = self._ask(
-                call, lambda call_id: Request(call_id, "keys/get", _key_params(alias, call.id)), KEY_WAIT_S
-            )
-        if isinstance(answer, Response):
-            return str(answer.result.value)
-        error = answer.error
-        hint = error.data.hint if error.data is not None else None
-        if error.kind == Code.KEY_MISSING.kind:
-            raise KeyMissing(error.message, hint=hint or f"Store one with `llm keys set {alias}`.")
-        raise ModelError(f"The host refused the key '{alias}': {error.message}", hint=hint)
-
-    def _ask(self, call: Call, make: Callable[[str], Request], wait_s: float) -> Response | ErrorResponse:
-        """Send a request on behalf of a call and wait for its answer, a cancel, or the end.
-
-        Raises:
-            Cancelled: the call was cancelled meanwhile.
-            ModelError: the host did not answer in time, or the call is over.
-        """
-        nested = Nested()
-
-        def made(call_id: str) -> Request:
-            call.nested[call_id] = nested  # before it is sent, for the answer may be faster than we are
-            return make(call_id)
-
-        call.check()
-        try:
-            call_id = self._link.request(made)
-        except LocalError as error:
-            call.check()
-            raise ModelError(f"The host cannot be asked now: {error}.") from error
-        try:
-            nested.arrived.wait(wait_s)
-        finally:
-            del call.nested[call_id]
-        if nested.answer is not None:
-            return nested.answer
-        self._give_up(call_id)
-        call.check()
-        raise ModelError(f"The host did not answer within {wait_s:.0f} seconds.")
-
-    def _give_up(self, call_id: str) -> None:
-        with suppress(LocalError):  # it has been answered after all
-            self._link.send(wire.Cancel(call_id, "no longer needed"))
-
 
 class _Refusal(Exception):
     """Carries an error that is answered as it stands."""
@@ -306,16 +252,3 @@ class _Refusal(Exception):
     def __init__(self, info: ErrorInfo) -> None:
         super().__init__(info.message)
         self.info = info
-
-
-def _key_params(alias: str, parent: str) -> wire.KeysGetParams:
-    return wire.KeysGetParams(alias=alias, meta=wire.Meta(parent=parent))
-
-
-def _as_author(call: Call, function: Callable[..., Any], *args: Any) -> Any:
-    """Run code of the author's that is called through the SDK, where a signal may interrupt it."""
-    call.interruptible = True
-    try:
-        return function(*args)
-    finally:
-        call.interruptible = False
