@@ -5,6 +5,7 @@ A map of the package:
     _errors      whose fault it is: LocalError, RemoteError
     _limits      sizes both sides agree on, and the protocol's version
     _content     messages of a conversation, parts, usage, stream items
+    _params      what stands in params and result
     _methods     every method: parameters, result, caller
     _messages    the envelopes that stand in a line
     _states      connection and call, as tables
@@ -59,8 +60,8 @@ from ._messages import (
     Response,
     Signal,
 )
-from ._methods import (
-    METHODS,
+from ._methods import METHODS, Method, Role
+from ._params import (
     AssetFile,
     DescribeParams,
     DescribeResult,
@@ -74,7 +75,6 @@ from ._methods import (
     KeysGetResult,
     LoadError,
     Meta,
-    Method,
     ModelInfo,
     ModelLimits,
     Params,
@@ -84,7 +84,6 @@ from ._methods import (
     PluginLimits,
     PromptParams,
     PromptResult,
-    Role,
     ShutdownParams,
     Supports,
     ToolInfo,

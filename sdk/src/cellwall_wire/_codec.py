@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from ._errors import Unencodable
-from ._methods import DataParams
+from ._params import DataParams
 
 __all__ = [
     "DATA_HEAD",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ._codes import Code
-from ._methods import Meta, Method, Role
+from ._methods import Method, Role
 from ._states import CONNECTION, CallState, Does, State
 
 if TYPE_CHECKING:
     from ._limits import Limits
+    from ._params import Meta
 
 __all__ = ["MAX_CREDIT", "Call", "Ledger", "does", "missing_parent", "why_not_now"]
 

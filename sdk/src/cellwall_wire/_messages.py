@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from ._codes import Code
-from ._methods import Meta, Params
+from ._params import Meta, Params
 
 __all__ = [
     "CLOSED",

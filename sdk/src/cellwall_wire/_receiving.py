@@ -33,15 +33,14 @@ from ._messages import (
     Request,
     Response,
 )
-from ._methods import (
-    METHODS,
+from ._methods import METHODS, Role
+from ._params import (
     CancelParams,
     CreditParams,
     DataParams,
     InitializeParams,
     InitializeResult,
     ProgressParams,
-    Role,
 )
 from ._states import CALL, Does, Party, State
 

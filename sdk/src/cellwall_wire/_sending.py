@@ -19,7 +19,8 @@ from ._messages import (
     Request,
     Response,
 )
-from ._methods import METHODS, CancelParams, CreditParams, InitializeParams, ProgressParams
+from ._methods import METHODS
+from ._params import CancelParams, CreditParams, InitializeParams, ProgressParams
 from ._states import CALL, Does, Party
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from ._codes import Code
 from ._content import Item
 from ._limits import PROTOCOL
 from ._messages import ErrorInfo
-from ._methods import METHODS, CancelParams, CreditParams, ProgressParams
+from ._methods import METHODS
+from ._params import CancelParams, CreditParams, ProgressParams
 from ._states import CALL, CONNECTION, CallState, State
 
 __all__ = ["errors_table", "json_schema", "method_table", "state_table"]
