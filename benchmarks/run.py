@@ -7,6 +7,7 @@ rows mean.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import tomllib
@@ -29,6 +30,8 @@ _HERE = Path(__file__).resolve().parent
 _ROUNDS = 15
 _QUICK_ROUNDS = 3
 _QUICK_SCALE = 0.1
+_QUIET_LOAD = 0.5
+"""Above this load average at the start something else was running; wall times are not worth keeping."""
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -47,8 +50,9 @@ def main(args: Sequence[str] | None = None) -> int:
         return 2
     become_subreaper()
     rounds = options.rounds or (_QUICK_ROUNDS if options.quick else _ROUNDS)
+    load_before = os.getloadavg()[0]
     outcomes = _measure(chosen, options, rounds)
-    about = {"version": _version(), "rounds": rounds, "quick": options.quick}
+    about = {"version": _version(), "rounds": rounds, "quick": options.quick, "load_before": load_before}
     _publish(outcomes, about, options)
     missed = options.strict and any(outcome.is_met is False for outcome in outcomes)
     return 1 if missed or any(outcome.ours is None for outcome in outcomes) else 0
@@ -81,6 +85,8 @@ def _attempt(experiment: Experiment, bench: Bench) -> list[Outcome]:
 
 def _publish(outcomes: list[Outcome], about: dict[str, Any], options: argparse.Namespace) -> None:
     print(report.terminal_table(outcomes))
+    if about["load_before"] > _QUIET_LOAD:
+        print(f"The machine was busy when this began (load {about['load_before']:.1f}): do not believe it.")
     if options.json:
         report.write_json(options.json, outcomes, about)
     if options.update_readme:

@@ -33,7 +33,18 @@ def descendants(pid: int) -> list[int]:
 
 
 def cpu_s(pid: int) -> float:
-    """CPU seconds of a living process so far, user and system, without its children; in clock ticks."""
+    """CPU seconds of a living process so far, without its children; 0 when it is gone."""
+    total_ns = 0
+    for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        try:
+            total_ns += int(task.read_text().split()[0])
+        except OSError:
+            continue
+    return total_ns / 1e9 if total_ns else _cpu_s_in_ticks(pid)
+
+
+def _cpu_s_in_ticks(pid: int) -> float:
+    """The same where the system keeps no finer account, in steps of a clock tick."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -21,12 +21,15 @@ _PROMPT = Row(
 )
 _ISOLATION = Row(
     "isolation",
-    "the same prompt, difference from a script that imports the model",
+    "the same prompt, less a script that imports the model",
     budgets=(Budget("difference", 0.150),),
     peer="in process",
+    shows="difference",
 )
-_LOG = Row("log-prompt", "the same prompt, difference from `--no-log`", peer="ours, no log")
-_LOG_PEER = Row("log-prompt-llm", "llm 0.36: its prompt, difference from `--no-log`", peer="llm, no log")
+_LOG = Row("log-prompt", "the same prompt, less one with `--no-log`", peer="ours, no log", shows="difference")
+_LOG_PEER = Row(
+    "log-prompt-llm", "llm's prompt, less one with `--no-log`", peer="llm, no log", shows="difference"
+)
 
 
 def _measure(bench: Bench) -> list[Outcome]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HEADERS", "cells", "markdown", "terminal_table", "write_json", "write_readme"]
 
-HEADERS = ("row", "what", "ours", "peer", "ratio", "CPU ratio", "budget", "met")
+HEADERS = ("row", "what", "ours", "peer", "ratio or +", "CPU ratio", "budget", "met")
 _BEGIN, _END = "<!-- results: begin -->", "<!-- results: end -->"
 _MET = {True: "yes", False: "NO", None: "–"}
 
@@ -32,7 +32,7 @@ def cells(outcome: Outcome) -> tuple[str, ...]:
         row.title,
         _series(outcome.ours, row.unit),
         f"{_series(outcome.peer, row.unit)} {row.peer}" if outcome.peer else "–",
-        _spread(outcome.ratios, _ratio) if outcome.ratios else "–",
+        _comparison(outcome),
         _ratio(outcome.cpu_ratio) if outcome.cpu_ratio else "–",
         _budgets(outcome),
         _MET[outcome.is_met],
@@ -124,11 +124,15 @@ def _budget(outcome: Outcome, budget: Budget) -> str:
     sign = "≥" if budget.at_least else "≤"
     if budget.subject == "ratio":
         return f"{sign} {_ratio(budget.limit)}"
-    text = f"{sign} {_FORMATS[outcome.row.unit](budget.limit)}"
-    if budget.subject == "value":
-        return text
-    figure = outcome.figure(budget)
-    return f"+{text}" if figure is None else f"+{text} (is {_FORMATS[outcome.row.unit](figure)})"
+    plus = "+" if budget.subject == "difference" else ""
+    return f"{sign} {plus}{_FORMATS[outcome.row.unit](budget.limit)}"
+
+
+def _comparison(outcome: Outcome) -> str:
+    if outcome.row.shows == "difference":
+        form = _FORMATS[outcome.row.unit]
+        return _spread(outcome.differences, lambda value: f"{'+' if value >= 0 else ''}{form(value)}")
+    return _spread(outcome.ratios, _ratio) if outcome.ratios else "–"
 
 
 def _series(series: Series, unit: Unit) -> str:

@@ -92,6 +92,7 @@ class Row:
         unit: the unit of the figures.
         budgets: every limit that the row has to keep; empty for rows that are there for orientation.
         peer: who the second column is.
+        shows: what is said of the two: how many times as much, or how much more.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Row:
     unit: Unit = "s"
     budgets: tuple[Budget, ...] = ()
     peer: str = ""
+    shows: Literal["ratio", "difference"] = "ratio"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,13 @@ class Outcome:
         return self.ours.ratios_to(self.peer) if self.ours and self.peer else []
 
     @property
+    def differences(self) -> list[float]:
+        """Ours less the peer, per round; empty without a peer."""
+        if not (self.ours and self.peer):
+            return []
+        return [ours - peer for ours, peer in zip(self.ours.values, self.peer.values, strict=True)]
+
+    @property
     def cpu_ratio(self) -> float | None:
         """The ratio of the median CPU times, or None where one is unknown."""
         if not (self.ours and self.peer and self.ours.cpu_s and self.peer.cpu_s):
@@ -135,12 +144,8 @@ class Outcome:
             return None
         if budget.subject == "value":
             return self.ours.median
-        if self.peer is None:
-            return None
-        if budget.subject == "ratio":
-            return median(self.ratios) if self.ratios else None
-        pairs = zip(self.ours.values, self.peer.values, strict=True)
-        return median([ours - peer for ours, peer in pairs])
+        figures = self.ratios if budget.subject == "ratio" else self.differences
+        return median(figures) if figures else None
 
     @property
     def is_met(self) -> bool | None:

@@ -105,14 +105,14 @@ def test_the_list_of_plugins_names_each_cause(zoo: CommandLine) -> None:
         ("raises", "exits", "sleeps"), "failed"
     )
     assert "ModuleNotFoundError: No module named 'nothing_of_that_name'" in plugins["raises"]["cause"]
-    assert "raises.py:1" in plugins["raises"]["cause"]
+    assert "raises.py, line 1" in plugins["raises"]["cause"]
     assert "exit code 7" in plugins["exits"]["cause"]
     assert "within 10 s" in plugins["sleeps"]["cause"]
     for name in ("prints", "segfaults", "parrot"):
         assert (plugins[name]["state"], plugins[name]["cause"]) == ("ready", None)
     shown = zoo("plugins", "show", "raises")
     assert shown.code == 0
-    assert "raises.py:1" in shown.out
+    assert "raises.py, line 1" in shown.out
 
 
 @pytest.mark.slow

@@ -126,3 +126,12 @@ def test_a_new_version_of_a_plugin_is_noticed_at_once(parrot: CommandLine, tmp_p
     parrot.plugin("parrot", code, version="2.0")
     assert parrot("-m", "parakeet", "hi").out == "hi\n"
     assert "parrot\t2.0\tready" in parrot("plugins").out
+
+
+def test_a_plugin_that_failed_is_asked_again_on_demand(llm: CommandLine, tmp_path: Path) -> None:
+    """A cause outside of what is installed can go away; `--refresh` finds out."""
+    llm.plugin("moody", f"open({str(tmp_path / 'there')!r})")
+    assert "moody\t1.0\tfailed" in llm("plugins").out
+    (tmp_path / "there").touch()
+    assert "moody\t1.0\tfailed" in llm("plugins").out
+    assert "moody\t1.0\tready" in llm("plugins", "--refresh").out

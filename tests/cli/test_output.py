@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @given(st.text())
 def test_visible_text_holds_no_control_character_but_newline_and_tab(text: str) -> None:
-    """Neither C0, DEL nor C1 survives, and everything else does."""
+    """[P-91] Neither C0, DEL nor C1 survives, and everything else does."""
     seen = _output.visible(text)
     assert not [c for c in seen if (ord(c) < 0x20 and c not in "\n\t") or 0x7F <= ord(c) < 0xA0]
     kept = [c for c in text if ord(c) >= 0xA0 or 0x20 <= ord(c) < 0x7F or c in "\n\t"]

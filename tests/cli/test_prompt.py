@@ -148,7 +148,7 @@ def test_a_key_comes_from_the_flag_the_store_or_the_variable(parrot: CommandLine
 def test_what_cannot_be_asked_is_one_sentence(
     parrot: CommandLine, arguments: list[str], piped: bytes, code: int, sentence: str
 ) -> None:
-    """Each mistake has its exit code, names the thing, and leaves stdout empty."""
+    """[P-65] [P-64] Each mistake has its exit code, names the thing, and leaves stdout empty."""
     ended = parrot(*arguments, piped=piped)
     assert (ended.code, ended.out) == (code, "")
     assert sentence in ended.err

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from cellwall_kernel.cli._lazy import similar
 from cellwall_kernel.cli._root import COMMANDS
 from cellwall_kernel.version import VERSION
 
@@ -115,3 +118,69 @@ def test_the_three_standard_streams_may_be_closed(llm: CommandLine) -> None:
         check=False,
     )
     assert ended.returncode == 0
+
+
+def test_a_disk_that_is_full_is_one_sentence(llm: CommandLine) -> None:
+    """What cannot be written is an error, never silence and never a traceback."""
+    for arguments in (["plugins"], ["--help"]):
+        with Path("/dev/full").open("wb") as full:
+            ended = subprocess.run(
+                llm.argv(*arguments),
+                stdin=subprocess.DEVNULL,
+                stdout=full,
+                stderr=subprocess.PIPE,
+                env=llm.environment,
+                timeout=45,
+                check=False,
+            )
+        assert ended.returncode == 1
+        assert ended.stderr == b"Error: No space left on device.\n"
+
+
+def test_a_list_whose_reader_goes_ends_quietly(llm: CommandLine) -> None:
+    """`llm plugins | true`: exit code 141 and no word about it."""
+    shell = 'set -o pipefail; "$@" | true'
+    for _ in range(3):  # sometimes the pipe takes the little there is before its reader has gone
+        ended = subprocess.run(
+            ["bash", "-c", shell, "bash", *llm.argv("plugins")],
+            capture_output=True,
+            env=llm.environment,
+            timeout=45,
+            check=False,
+        )
+        assert ended.returncode in {0, 141}
+        assert ended.stderr == b""
+
+
+def test_bytes_that_are_no_text_are_refused(llm: CommandLine) -> None:
+    """A prompt in another encoding is named, not sent in pieces."""
+    ended = subprocess.run(
+        [*map(os.fsencode, llm.argv()), b"caf\xe9"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env=llm.environment,
+        timeout=45,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert b"the prompt is not UTF-8 text" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("modles", "models"),
+        ("model", "models"),
+        ("lgos", "logs"),
+        ("plugin", "plugins"),
+        ("kyes", "keys"),
+        ("hello", None),
+        ("hi", None),
+        ("why", None),
+        ("summarise", None),
+        ("log", "logs"),
+    ],
+)
+def test_a_slip_of_the_fingers_is_seen_through(word: str, meant: str | None) -> None:
+    """One slip for three letters is near; other words are just words."""
+    assert similar(word, COMMANDS) == meant

@@ -9,10 +9,13 @@ log, no child.
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import cellwall_echo
-from cellwall_sdk import Model
 from cellwall_sdk.testing import run_model
+
+if TYPE_CHECKING:
+    from cellwall_sdk import Model
 
 __all__: list[str] = []
 

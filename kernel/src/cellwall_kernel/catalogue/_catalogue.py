@@ -123,8 +123,7 @@ class Catalogue:
 
     def models(self) -> list[tuple[Entry, ModelInfo]]:
         """List all models that can be prompted by their id, by plugin and then as the plugin lists them."""
-        offers = [(entry, model) for entry in self.entries.values() for model in entry.models]
-        return [offer for offer in offers if self.find_model(offer[1].id)[0] is offer[0]]
+        return _models.provided(self.entries.values(), self.owners)
 
     def collisions(self) -> list[Collision]:
         """List ids and aliases that several plugins offer."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cellwall_kernel.catalogue._entries import Entry
     from cellwall_wire import ModelInfo
 
-__all__ = ["Collision", "collisions", "find", "unknown_model"]
+__all__ = ["Collision", "collisions", "find", "provided", "unknown_model"]
 
 SUGGESTIONS = 3
 """How many similar names are offered for one that is unknown."""
@@ -48,6 +48,22 @@ def find(entries: Iterable[Entry], name: str, owners: Mapping[str, str]) -> tupl
     ]
     chosen = owners.get(name)
     return next((offer for offer in offers if offer[0].name == chosen), offers[0] if offers else None)
+
+
+def provided(entries: Iterable[Entry], owners: Mapping[str, str]) -> list[tuple[Entry, ModelInfo]]:
+    """List the models that can be had by their ids; of several with the same id, the owner's.
+
+    Args:
+        entries: in the order of plugin names.
+        owners: as for `find`.
+    """
+    chosen: dict[str, tuple[Entry, ModelInfo]] = {}
+    for entry in entries:
+        for model in entry.models:
+            if entry.name == owners.get(model.id):
+                chosen.pop(model.id, None)  # so that it stands where its plugin stands
+            chosen.setdefault(model.id, (entry, model))
+    return list(chosen.values())
 
 
 def collisions(entries: Iterable[Entry], owners: Mapping[str, str]) -> list[Collision]:

@@ -7,6 +7,7 @@ subprocess) is imported inside the functions that need it.
 
 from __future__ import annotations
 
+import os
 import sys
 
 from cellwall_kernel.cli._streams import open_standard_streams
@@ -30,4 +31,16 @@ def main() -> int:
         return 0
     from cellwall_kernel.cli._root import run
 
-    return run(arguments)
+    code = run(arguments)
+    if "asyncio" in sys.modules:
+        leave(code)
+    return code
+
+
+def leave(code: int) -> None:
+    """End this process without dismantling an event loop's hundreds of modules, which would take some 20 ms.
+
+    Nothing is left to do by then: the log is closed, the plugins have ended, and `run` has flushed stdout.
+    """
+    sys.stderr.flush()
+    os._exit(code)

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 __all__ = ["asked_catalogue", "note_silent_plugins"]
 
 
-def asked_catalogue(app: App, *, is_patient: bool = False) -> Catalogue:
+def asked_catalogue(app: App, *, is_patient: bool = False, retries: bool = False) -> Catalogue:
     """Return the catalogue, after asking the plugins that were not asked yet.
 
     Args:
         app: the shared state.
         is_patient: also wait, to the end of their time, for those that were too slow for a list before.
+        retries: also ask those again that failed.
 
     Raises:
         StoreProblem: the user folder cannot be used.
@@ -29,20 +30,20 @@ def asked_catalogue(app: App, *, is_patient: bool = False) -> Catalogue:
     from cellwall_kernel.catalogue import Catalogue
 
     catalogue = Catalogue.load(app.paths)
-    is_slow = any(entry.state == "slow" for entry in catalogue.entries.values())
-    if not catalogue.is_complete or (is_patient and is_slow):
+    states = {entry.state for entry in catalogue.entries.values()}
+    if not catalogue.is_complete or (is_patient and "slow" in states) or (retries and "failed" in states):
         with stoppable() as stop:
-            stop.run(lambda: refresh(app, catalogue, stop, is_patient=is_patient))
+            stop.run(lambda: refresh(app, catalogue, stop, is_patient=is_patient, retries=retries))
     return catalogue
 
 
-async def refresh(app: App, catalogue: Catalogue, stop: Stop, *, is_patient: bool) -> None:
+async def refresh(app: App, catalogue: Catalogue, stop: Stop, *, is_patient: bool, retries: bool) -> None:
     """Ask the plugins; a second signal kills those that are running."""
     from cellwall_kernel.supervisor import Supervisor
 
     async with Supervisor(app.paths) as supervisor:
         stop.kill = supervisor.kill_now
-        await catalogue.refresh(supervisor, is_thorough=is_patient)
+        await catalogue.refresh(supervisor, is_thorough=is_patient, retries_failed=retries)
 
 
 def note_silent_plugins(catalogue: Catalogue) -> None:

@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from cellwall_kernel.paths import Paths
 
-__all__ = ["App", "pass_app"]
+__all__ = ["App", "debug_option", "pass_app"]
 
 
 @dataclass(slots=True)
@@ -32,6 +32,25 @@ class App:
 
             self._paths = Paths.from_environment()
         return self._paths
+
+
+def set_debug(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    """Note `--debug` in the shared state."""
+    if value:
+        context.ensure_object(App).debug = True
+
+
+def debug_option(*, hidden: bool) -> click.Option:
+    """Make the option `--debug`, for the root command and, hidden, for those whose line is long."""
+    return click.Option(
+        ["--debug"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        hidden=hidden,
+        callback=set_debug,
+        help="Show tracebacks and details with errors.",
+    )
 
 
 pass_app = click.make_pass_decorator(App, ensure=True)

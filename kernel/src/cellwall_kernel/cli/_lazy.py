@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LazyCommand", "LazyGroup", "similar"]
 
+LETTERS_PER_SLIP = 3
+
 HELP_SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
@@ -115,8 +117,12 @@ def load(entry: LazyCommand) -> click.Command:
     Raises:
         TypeError: the table names something that is not a command.
     """
+    import gc
     from importlib import import_module
 
+    # Importing makes hardly any garbage, but looking for some would take a tenth of the time that it takes.
+    # What runs for long runs in an event loop, and `_running` enables the collector there.
+    gc.disable()
     module, _, attribute = entry.place.partition(":")
     command = getattr(import_module(module), attribute)
     if not isinstance(command, click.Command):
@@ -124,9 +130,28 @@ def load(entry: LazyCommand) -> click.Command:
     return command
 
 
-def similar(word: str, candidates: Iterable[str], *, likeness: float = 0.6) -> str | None:
-    """The candidate that `word` was probably meant to be, or None."""
-    from difflib import get_close_matches
+def similar(word: str, candidates: Iterable[str]) -> str | None:
+    """Return the candidate that `word` was probably meant to be; None if none is near.
 
-    matches = get_close_matches(word, list(candidates), n=1, cutoff=likeness)
-    return matches[0] if matches else None
+    Near means: one slip (a letter too many, too few, another one, or two exchanged) for every three letters.
+    """
+    distances = {candidate: slips(word, candidate) for candidate in candidates}
+    nearest = min(distances, key=lambda candidate: distances[candidate], default=None)
+    if nearest is None or distances[nearest] > max(len(word), len(nearest)) // LETTERS_PER_SLIP:
+        return None
+    return nearest
+
+
+def slips(one: str, other: str) -> int:
+    """Count the slips that turn one word into the other (the Damerau-Levenshtein distance, restricted)."""
+    before: list[int] = []
+    above = list(range(len(other) + 1))
+    for row, letter in enumerate(one, start=1):
+        here = [row]
+        for column, target in enumerate(other, start=1):
+            cost = min(above[column] + 1, here[-1] + 1, above[column - 1] + (letter != target))
+            if row > 1 and column > 1 and letter == other[column - 2] and one[row - 2] == target:
+                cost = min(cost, before[column - 2] + 1)
+            here.append(cost)
+        before, above = above, here
+    return above[-1]

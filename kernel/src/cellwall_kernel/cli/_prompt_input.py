@@ -16,10 +16,10 @@ from cellwall_kernel.errors import NotFound, UsageProblem
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["one_prompt", "parsed_schema", "prompt_text", "read_stdin"]
+__all__ = ["check_text", "one_prompt", "parsed_schema", "prompt_text", "read_stdin"]
 
-SURE = 0.75
-"""How alike a word and a command's name are, of 1, before a hint is worth its line."""
+SILENCE_MS = 3000
+"""How long nothing may be piped in before a person is told what is waited for (milliseconds)."""
 
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
@@ -37,7 +37,7 @@ def one_prompt(words: Sequence[str], commands: Mapping[str, object]) -> str | No
     Raises:
         click.UsageError: there are several arguments.
     """
-    meant = similar(words[0], commands, likeness=SURE) if words and words[0].isalpha() else None
+    meant = similar(words[0], commands) if words and words[0].isalpha() else None
     if len(words) > 1:
         hint = (
             f"did you mean 'llm {meant}'?"
@@ -65,6 +65,7 @@ def read_stdin() -> str:
     try:
         if os.isatty(sys.stdin.fileno()):
             return ""
+        note_waiting(sys.stdin.fileno())
         content = sys.stdin.buffer.read()
     except (OSError, ValueError):
         return ""
@@ -75,6 +76,32 @@ def read_stdin() -> str:
     if "\0" in text:
         raise UsageProblem("what is piped in is not UTF-8 text; give it to a model as a file with '-a -'.")
     return text.removeprefix(BOM)
+
+
+def note_waiting(descriptor: int) -> None:
+    """Tell a person why nothing happens if nothing is piped in: some programs leave stdin open."""
+    import select
+
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    if sys.stderr.isatty() and not poll.poll(SILENCE_MS):
+        _output.note("Waiting for what is piped in; if nothing is, end the command with '</dev/null'.")
+
+
+def check_text(what: str, text: str) -> None:
+    """Refuse what the command line brought in another encoding than UTF-8.
+
+    Args:
+        what: names it, for the sentence.
+        text: as Python gives it, with what it could not decode as surrogates.
+
+    Raises:
+        UsageProblem: it holds such.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageProblem(f"{what} is not UTF-8 text.") from None
 
 
 def parsed_schema(given: str) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import click
 
 from cellwall_kernel.cli import _output
-from cellwall_kernel.cli._context import App
+from cellwall_kernel.cli._context import App, debug_option
 from cellwall_kernel.cli._lazy import HELP_SETTINGS, LazyCommand, LazyGroup
-from cellwall_kernel.errors import CellwallError, PluginCrashed, PluginMisbehaved
+from cellwall_kernel.errors import CellwallError, Interrupted, PluginCrashed, PluginMisbehaved
 from cellwall_kernel.version import VERSION
 
 if TYPE_CHECKING:
@@ -70,12 +70,6 @@ def plugin_command(context: click.Context, name: str) -> click.Command | None:
     return find_group(name, context.ensure_object(App).paths)
 
 
-def set_debug(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
-    """Note `--debug` in the shared state."""
-    if value:
-        context.ensure_object(App).debug = True
-
-
 root = LazyGroup(
     name="llm",
     table=COMMANDS,
@@ -85,16 +79,7 @@ root = LazyGroup(
     fallback=plugin_command,
     help=HELP,
     context_settings=HELP_SETTINGS,
-    params=[
-        click.Option(
-            ["--debug"],
-            is_flag=True,
-            is_eager=True,
-            expose_value=False,
-            callback=set_debug,
-            help="Show tracebacks and details with errors.",
-        )
-    ],
+    params=[debug_option(hidden=False)],
 )
 root = click.version_option(VERSION, message="llm, version %(version)s (Cellwall)")(root)
 
@@ -113,10 +98,10 @@ def run(arguments: Sequence[str]) -> int:
         outcome = root.main(args=list(arguments), prog_name="llm", standalone_mode=False, obj=app)
         sys.stdout.flush()
     except BrokenPipeError:
-        return leave_broken_pipe()
+        discard_stdout()
+        return CODE_BROKEN_PIPE
     except (KeyboardInterrupt, click.Abort):
-        _output.note("")
-        return 130
+        return report(Interrupted(), debug=False)
     except Exception as problem:  # noqa: BLE001 - the last place where an error can become a sentence
         return report(problem, debug=app.debug)
     return outcome if isinstance(outcome, int) else 0
@@ -136,25 +121,31 @@ def report(problem: Exception, *, debug: bool) -> int:
         import traceback
 
         _output.note("".join(traceback.format_exception(problem)).rstrip())
-    if isinstance(problem, CellwallError):
+    if isinstance(problem, Interrupted):
+        _output.note("Stopped.")
+    elif isinstance(problem, CellwallError):
         _output.error(problem.message)
         if problem.detail and (debug or isinstance(problem, SHOWN_WITH_DETAIL)):
             _output.note(indented(problem.detail))
-        return problem.exit_code
-    if isinstance(problem, click.UsageError):
-        if type(problem).__name__ == "NoArgsIsHelpError":  # unknown to click 8.1
-            _output.note(problem.format_message())
-            return problem.exit_code
-        if problem.ctx is not None:
-            _output.note(problem.ctx.get_usage())
-        _output.error(sentence(problem.format_message()))
-        return problem.exit_code
-    if isinstance(problem, click.ClickException):
-        _output.error(sentence(problem.format_message()))
-        return problem.exit_code
-    hint = "" if debug else " Run the command again as 'llm --debug …' for the traceback."
-    _output.error(f"this is a mistake in Cellwall itself: {type(problem).__name__}: {problem}.{hint}")
-    return 1
+    elif isinstance(problem, click.ClickException):
+        report_usage(problem)
+    elif isinstance(problem, OSError):
+        _output.error(f"{problem.strerror or problem}{f': {problem.filename}' if problem.filename else ''}.")
+        discard_stdout()  # it may be what cannot be written
+    else:
+        hint = "" if debug else " Run the command again as 'llm --debug …' for the traceback."
+        _output.error(f"this is a mistake in Cellwall itself: {type(problem).__name__}: {problem}.{hint}")
+    return problem.exit_code if isinstance(problem, (CellwallError, click.ClickException)) else 1
+
+
+def report_usage(problem: click.ClickException) -> None:
+    """Say what is wrong with the command line."""
+    if type(problem).__name__ == "NoArgsIsHelpError":  # unknown to click 8.1
+        _output.note(problem.format_message())
+        return
+    if isinstance(problem, click.UsageError) and problem.ctx is not None:
+        _output.note(problem.ctx.get_usage())
+    _output.error(sentence(problem.format_message()))
 
 
 def sentence(text: str) -> str:
@@ -167,7 +158,6 @@ def indented(text: str) -> str:
     return "\n".join(f"    {row}" for row in text.splitlines())
 
 
-def leave_broken_pipe() -> int:
-    """Go quietly when the reader of stdout has gone: point stdout at nothing, so that no flush can fail."""
+def discard_stdout() -> None:
+    """Point stdout at nothing, so that what it still holds cannot fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return CODE_BROKEN_PIPE

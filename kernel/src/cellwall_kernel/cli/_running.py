@@ -82,10 +82,13 @@ class Stop:
             os._exit(128 + number)
 
     async def _run(self, work: Callable[[], Awaitable[T]]) -> T:
+        import gc
         from asyncio import get_running_loop
 
         from anyio import CancelScope
 
+        gc.freeze()  # what was imported stays; see `_lazy.load`
+        gc.enable()
         self._loop = get_running_loop()
         with CancelScope() as scope:
             self._scope = scope

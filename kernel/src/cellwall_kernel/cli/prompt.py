@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cellwall_kernel.cli import _output
-from cellwall_kernel.cli._context import App, pass_app
+from cellwall_kernel.cli._context import App, debug_option, pass_app
 from cellwall_kernel.cli._lazy import HELP_SETTINGS
 
 if TYPE_CHECKING:
+    from cellwall_kernel.assets.progress import Progress
     from cellwall_kernel.prompting.request import PromptRequest
     from cellwall_kernel.prompting.run import Answer
     from cellwall_wire import Usage
@@ -28,6 +29,16 @@ UNUSUAL_ENDS = {
     "filtered": "The provider withheld the answer or a part of it.",
 }
 """What is said on stderr after an answer that did not simply end."""
+
+
+HELP = """Ask a model and print its answer.
+
+\b
+Examples:
+  llm "Explain what a command line is."
+  git diff | llm -s "Describe these changes"
+  llm -m MODEL -o temperature 0.2 -a photo.jpg "What is this?"
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +66,7 @@ class Given:
 
 @click.command(
     context_settings=HELP_SETTINGS,
+    help=HELP,
     epilog="What is piped in comes before PROMPT. Exit codes: 2 usage, 3 not found, 4 key, 5 plugin, "
     "6 out of time, 7 data file, 8 log or user folder, 130 Ctrl-C, 141 the reader of the output has gone.",
 )
@@ -96,14 +108,7 @@ class Given:
 @click.option("--json", "as_json", is_flag=True, help="Print prompt, answer and all about them as JSON.")
 @pass_app
 def prompt(app: App, /, **given: Any) -> None:
-    r"""Ask a model and print its answer.
-
-    \b
-    Examples:
-      llm "Explain what a command line is."
-      git diff | llm -s "Describe these changes"
-      llm -m MODEL -o temperature 0.2 -a photo.jpg "What is this?"
-    """
+    """Read the line, ask, print."""
     options = Given(**given)
     answer = ask(app, request_from(options), prints=not (options.as_json or options.no_stream))
     if options.as_json:
@@ -118,6 +123,9 @@ def prompt(app: App, /, **given: Any) -> None:
         _output.note(UNUSUAL_ENDS[answer.finish])
 
 
+prompt.params.append(debug_option(hidden=True))  # `llm "…" --debug` is how people add it to their last line
+
+
 def request_from(given: Given) -> PromptRequest:
     """Read stdin and files, and put the request together.
 
@@ -125,7 +133,13 @@ def request_from(given: Given) -> PromptRequest:
         UsageProblem: the options do not fit together, or there is nothing to ask.
         NotFound: a file does not exist.
     """
-    from cellwall_kernel.cli._prompt_input import one_prompt, parsed_schema, prompt_text, read_stdin
+    from cellwall_kernel.cli._prompt_input import (
+        check_text,
+        one_prompt,
+        parsed_schema,
+        prompt_text,
+        read_stdin,
+    )
     from cellwall_kernel.cli._root import COMMANDS
     from cellwall_kernel.prompting.attachments import STDIN, read_attachment
     from cellwall_kernel.prompting.request import LATEST, PromptRequest
@@ -142,6 +156,10 @@ def request_from(given: Given) -> PromptRequest:
     text = prompt_text(one_prompt(given.words, COMMANDS), "" if is_stdin_attached else read_stdin())
     if not text and not places:
         raise click.UsageError('there is no prompt: give one in quotes, llm "Your question", or pipe one in.')
+    check_text("the prompt", text)
+    check_text("the system prompt", given.system or "")
+    for name, value in given.options:
+        check_text("an option", name + value)
     return PromptRequest(
         prompt=text,
         model=given.model,
@@ -174,7 +192,6 @@ def ask(app: App, request: PromptRequest, *, prints: bool) -> Answer:
         CellwallError: the model could not be asked.
         BrokenPipeError: the reader of stdout has gone.
     """
-    from cellwall_kernel.assets.progress import progress_for
     from cellwall_kernel.cli._answer_output import AnswerOutput, SilentOutput
     from cellwall_kernel.cli._running import stoppable
     from cellwall_kernel.prompting.request import SinkClosed
@@ -183,13 +200,20 @@ def ask(app: App, request: PromptRequest, *, prints: bool) -> Answer:
     hides = request.hide_reasoning
     sink = AnswerOutput(hide_reasoning=hides) if prints else SilentOutput(hide_reasoning=hides)
     with stoppable() as stop:
-        prompting = Prompting(app.paths, request, sink, run=stop.run, progress=progress_for())
+        prompting = Prompting(app.paths, request, sink, run=stop.run, progress=download_progress)
         stop.kill = prompting.kill
         try:
             answer = prompting.answer()
         except SinkClosed:
             raise BrokenPipeError from None
     return answer
+
+
+def download_progress() -> Progress:
+    """Make what shows the progress of a download."""
+    from cellwall_kernel.assets.progress import progress_for
+
+    return progress_for()
 
 
 def usage_line(usage: Usage) -> str:

@@ -5,7 +5,7 @@
     scene        what is settled before anything is started
     choose       which model answers, and whether it can do what is asked
     exchange     asking, and what arrives
-    answer       items to parts
+    answer       what of it is shown, and remembered
     messages     the chain of messages that the plugin gets
     attachments  files that go along
     keys         API keys for the plugin

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cellwall_kernel.errors import CellwallError
-from cellwall_kernel.prompting.answer import AnswerParts
+from cellwall_kernel.prompting.answer import Arrivals
 from cellwall_kernel.prompting.request import SinkClosed
 
 if TYPE_CHECKING:
@@ -47,13 +47,13 @@ class Exchange:
         sink: shows it.
 
     Attributes:
-        parts: the answer as far as it has arrived.
+        arrivals: the answer as far as it has arrived.
         result: how the model ended it; None while it has not.
         problem: why it ended badly; None if it did not.
     """
 
     def __init__(self, log: PromptLog, sink: Sink) -> None:
-        self.parts = AnswerParts()
+        self.arrivals = Arrivals()
         self.result: PromptResult | None = None
         self.problem: CellwallError | None = None
         self._log = log
@@ -129,7 +129,7 @@ class Exchange:
         """Log a batch, then show it."""
         if self._log.append(items) and self._log.problem is not None:
             await self._sink.remark(f"Warning: {self._log.problem.message} The answer goes on.")
-        for piece in self.parts.take(items):
+        for piece in self.arrivals.take(items):
             match piece.kind:
                 case "text":
                     await self._sink.text(piece.text)
@@ -147,7 +147,7 @@ class Exchange:
             try:
                 async for items in call:
                     self._log.append(items)
-                    self.parts.take(items)
+                    self.arrivals.take(items)
             except CellwallError:
                 return  # it ended badly while it was being stopped: it ended
 

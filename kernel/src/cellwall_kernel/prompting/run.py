@@ -73,11 +73,17 @@ class Prompting:
         request: what is asked.
         sink: shows the answer while it arrives.
         run: runs the asynchronous parts.
-        progress: is told about data files that must be fetched first.
+        progress: makes what is told about data files that must be fetched first.
     """
 
     def __init__(
-        self, paths: Paths, request: PromptRequest, sink: Sink, *, run: Runner, progress: Progress
+        self,
+        paths: Paths,
+        request: PromptRequest,
+        sink: Sink,
+        *,
+        run: Runner,
+        progress: Callable[[], Progress],
     ) -> None:
         self._paths = paths
         self._request = request
@@ -108,9 +114,9 @@ class Prompting:
         self._choice = Choice(self._paths, catalogue, self._run)
         scene = settle(self._paths, self._request, config, self._choice)
         record = scene.entry.record
-        assets = resolve_for_launch(
-            record.manifest, scene.model.assets, record.name, self._paths, self._progress
-        )
+        needed = scene.model.assets
+        progress = self._progress() if needed else None
+        assets = resolve_for_launch(record.manifest, needed, record.name, self._paths, progress)
         self._spawned = spawned = spawn_plugin(record, self._paths)
         try:
             answer = self._run(lambda: self._converse(scene, assets, spawned))
@@ -190,9 +196,9 @@ class Prompting:
     def _answer_of(self, exchange: Exchange, log: PromptLog) -> Answer:
         result = exchange.result
         return Answer(
-            text=exchange.parts.text,
+            text=exchange.arrivals.text,
             finish=result.finish if result is not None else None,
-            usage=(result.usage if result is not None else None) or exchange.parts.usage,
+            usage=(result.usage if result is not None else None) or exchange.arrivals.usage,
             record=log.record() if self._request.wants_record else None,
             problem=exchange.problem or log.problem,
         )

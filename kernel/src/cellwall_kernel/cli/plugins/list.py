@@ -17,9 +17,10 @@ __all__ = ["as_members", "list_plugins"]
 
 
 @click.command("list", context_settings=HELP_SETTINGS)
+@click.option("--refresh", is_flag=True, help="Ask plugins that failed once more.")
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 @pass_app
-def list_plugins(app: App, as_json: bool) -> None:
+def list_plugins(app: App, refresh: bool, as_json: bool) -> None:
     """List the installed plugins, with the cause if one cannot be used.
 
     Plugins that were not asked yet are asked, and slow ones are waited for. In a pipe, each line holds name,
@@ -27,7 +28,7 @@ def list_plugins(app: App, as_json: bool) -> None:
     """
     from cellwall_kernel.cli._asking import asked_catalogue
 
-    catalogue = asked_catalogue(app, is_patient=True)
+    catalogue = asked_catalogue(app, is_patient=True, retries=refresh)
     entries = list(catalogue.entries.values())
     if as_json:
         _output.print_json([as_members(entry) for entry in entries])
