@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -18,10 +19,14 @@ MEMBERS = (
 """The folders that hold a distribution, beside the umbrella in the root."""
 
 GIT_BOUND_S = 20
+MADE_HERE = {".venv", ".git", ".hypothesis", ".pytest_cache", ".ruff_cache", ".mypy_cache", "__pycache__"}
+"""Folders that no clone has; where git can be asked, .gitignore decides."""
 
 
 def files() -> list[Path]:
-    """List what a clone would hold: every file that git tracks, or would track if it were added."""
+    """List what a clone holds: every file that git tracks, or would track if it were added."""
+    if shutil.which("git") is None or not (ROOT / ".git").exists():  # somebody downloaded an archive
+        return [path for path in ROOT.rglob("*") if path.is_file() and not MADE_HERE & set(path.parts)]
     listed = subprocess.run(
         # A checkout may belong to somebody else than the user who tests it.
         ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],

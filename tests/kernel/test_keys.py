@@ -168,7 +168,7 @@ def test_what_a_dead_writer_left_is_not_in_the_way(paths: Paths) -> None:
 
 
 def test_parallel_writers_lose_nothing(paths: Paths) -> None:
-    """Eight processes that store ten keys each leave eighty keys; every reader in between sees a whole file."""
+    """Eight processes that store ten keys each leave eighty keys; a reader in between sees a whole file."""
     program = (
         "import sys\n"
         "from pathlib import Path\n"

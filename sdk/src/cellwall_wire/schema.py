@@ -6,8 +6,9 @@ nothing.
 
 from __future__ import annotations
 
+import inspect
 import json
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -39,6 +40,9 @@ def json_schema() -> dict[str, Any]:
     types: list[Any] = [t for row in rows for t in (row.params, row.result)]
     types += [Item, ErrorInfo, *_NOTIFICATIONS.values()]
     schemas, definitions = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
+    for definition in definitions.values():
+        if "description" in definition:  # only Python 3.13 has taken its indentation out
+            definition["description"] = inspect.cleandoc(definition["description"])
     found = iter(schemas)
     table: dict[str, Any] = {}
     for row in rows:
@@ -48,7 +52,7 @@ def json_schema() -> dict[str, Any]:
         if row.item is not None:
             table[row.name]["item"] = item
     error = next(found)
-    return {
+    document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"The Cellwall plugin protocol, version {PROTOCOL}",
         "methods": table,
@@ -56,6 +60,19 @@ def json_schema() -> dict[str, Any]:
         "error": error,
         "$defs": dict(sorted(definitions.items())),
     }
+    ordered: dict[str, Any] = _ordered(document)
+    return ordered
+
+
+def _ordered(value: Any, name: str = "") -> Any:
+    """Copy JSON with alternatives in an order of their own: msgspec's has changed from version to version."""
+    if isinstance(value, dict):
+        members = cast("dict[str, Any]", value)
+        return {key: _ordered(member, key) for key, member in members.items()}
+    if isinstance(value, list):
+        entries = [_ordered(entry) for entry in cast("list[Any]", value)]
+        return sorted(entries, key=json.dumps) if name == "anyOf" else entries
+    return value
 
 
 def errors_table() -> str:

@@ -45,7 +45,7 @@ def list_keys(app: App) -> None:
 )
 @pass_app
 def set_key(app: App, name: str, value: str | None) -> None:
-    r"""Store a key under NAME, in place of an older one.
+    """Store a key under NAME, in place of an older one.
 
     On a terminal the key is asked for and not shown. Else it is read from stdin:
 
