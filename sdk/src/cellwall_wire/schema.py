@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -64,15 +64,15 @@ def json_schema() -> dict[str, Any]:
     return ordered
 
 
-def _ordered(value: Any, name: str = "") -> Any:
+def _ordered(value: Any) -> Any:
     """Copy JSON with alternatives in an order of their own: msgspec's has changed from version to version."""
-    if isinstance(value, dict):
-        members = cast("dict[str, Any]", value)
-        return {key: _ordered(member, key) for key, member in members.items()}
-    if isinstance(value, list):
-        entries = [_ordered(entry) for entry in cast("list[Any]", value)]
-        return sorted(entries, key=json.dumps) if name == "anyOf" else entries
-    return value
+
+    def sort(members: dict[str, Any]) -> dict[str, Any]:
+        if "anyOf" in members:
+            members["anyOf"] = sorted(members["anyOf"], key=json.dumps)
+        return members
+
+    return json.loads(json.dumps(value), object_hook=sort)
 
 
 def errors_table() -> str:
