@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from typing import TYPE_CHECKING
 
 import anyio
@@ -15,8 +16,8 @@ from cellwall_kernel.errors import (
     PluginCrashed,
 )
 from cellwall_kernel.session import Deadline, Handler, Session
-from cellwall_kernel.supervisor import Supervisor
-from cellwall_wire import Delta, KeysGetParams, KeysGetResult
+from cellwall_kernel.supervisor import Supervisor, spawn_plugin
+from cellwall_wire import AssetFile, Delta, KeysGetParams, KeysGetResult
 from tests.children.kit import DEATH_S, PATIENCE_S, environment_of, install_from_zoo, prompt
 
 if TYPE_CHECKING:
@@ -90,6 +91,58 @@ async def test_an_exit_at_import_is_told_with_its_code(supervisor: Supervisor, s
     assert "about to leave" in caught.value.detail
 
 
+async def test_a_plugin_that_dies_before_anybody_listens_is_told_like_any_other(
+    supervisor: Supervisor, site: Path, paths: Paths
+) -> None:
+    """It is told to load while the host still imports its event loop, and may be gone by then."""
+    record = install_from_zoo(site, "exits_at_import")
+    spawned = spawn_plugin(record, paths, environment=environment_of(site), assets={})
+    assert spawned.pidfd is not None
+    with anyio.fail_after(PATIENCE_S):
+        await anyio.wait_readable(spawned.pidfd)
+
+    with pytest.raises(PluginBroken, match="ended with exit code 7 while it was being loaded") as caught:
+        await supervisor.start(record, spawned=spawned)
+
+    assert "about to leave" in caught.value.detail
+
+
+async def test_a_plugin_whose_files_are_known_loads_before_anybody_listens(
+    supervisor: Supervisor, site: Path, paths: Paths, lifeline: Lifeline
+) -> None:
+    """A slow import and the host's own imports take their time side by side."""
+    record = install_from_zoo(site, "obeys", lifeline=str(lifeline.path))
+    spawned = spawn_plugin(record, paths, environment=environment_of(site), assets={})
+    lifeline.wait_for("plugin")
+
+    session = await supervisor.start(record, spawned=spawned)
+
+    assert await say(session, "") == "begun"
+
+
+async def test_a_pipe_that_takes_only_part_of_the_first_line_gets_the_rest_later(
+    supervisor: Supervisor, site: Path, paths: Paths
+) -> None:
+    """The system gives small pipes to a user who has many."""
+    record = install_from_zoo(site, "obeys")
+    spawned = spawn_plugin(record, paths, environment=environment_of(site))
+    fcntl.fcntl(spawned.stdin, fcntl.F_SETPIPE_SZ, 4096)
+    assets = {f"file {number}": AssetFile("/" + "x" * 200) for number in range(100)}
+
+    session = await supervisor.start(record, spawned=spawned, assets=assets)
+
+    assert await say(session, "") == "begun"
+
+
+async def test_what_cannot_be_said_to_a_plugin_is_told_before_it_is_started(site: Path, paths: Paths) -> None:
+    """A file name that is no text has no place in a message."""
+    record = install_from_zoo(site, "obeys")
+    assets = {"weights": AssetFile("/\udcff")}
+
+    with pytest.raises(CallFailed, match=r"'obeys' cannot be asked: .*JSON"):
+        spawn_plugin(record, paths, environment=environment_of(site), assets=assets)
+
+
 async def test_a_slow_import_costs_its_limit_and_no_more(supervisor: Supervisor, site: Path) -> None:
     """A plugin that sleeps a minute is stopped when its time is over."""
     record = install_from_zoo(site, "sleeps_at_import")
@@ -144,7 +197,7 @@ async def test_an_error_in_a_plugin_fails_one_call_and_not_the_plugin(
 async def test_a_call_that_never_ends_is_ended(
     orders: str, supervisor: Supervisor, site: Path, lifeline: Lifeline
 ) -> None:
-    """[P-50] [P-6] Busy, asleep, holding the interpreter lock, deaf or stopped: gone in under 7 s (anchor 19)."""
+    """[P-50] [P-6] Busy, asleep, holding the interpreter lock, deaf or stopped: gone in under 7 s."""
     session = await supervisor.start(install_from_zoo(site, "obeys", lifeline=str(lifeline.path)))
 
     with anyio.fail_after(7):

@@ -34,7 +34,7 @@ def python(tmp_path: Path) -> str:
     folder = tmp_path / "environment"
     venv.create(folder, symlinks=True, with_pip=False)
     python = str(folder / "bin" / "python")
-    purelib = "import sysconfig; print(sysconfig.get_path('purelib'))"  # a Debian Python has several site folders
+    purelib = "import sysconfig; print(sysconfig.get_path('purelib'))"  # Debian has several site folders
     packages = run(python, "-c", purelib, home=tmp_path).strip()
     borrowed = "; ".join(f"site.addsitedir({path!r})" for path in site.getsitepackages())
     (tmp_path / packages / "borrowed.pth").write_text(f"import site; {borrowed}\n")

@@ -15,9 +15,11 @@ import anyio
 import msgspec
 import pytest
 
+from cellwall_kernel.discovery import discover
 from cellwall_kernel.errors import PluginBroken, PluginCrashed
 from cellwall_kernel.launch import BOOTSTRAP
 from cellwall_kernel.paths import Paths
+from cellwall_kernel.process import Exit
 from cellwall_kernel.session import Deadline
 from cellwall_kernel.supervisor import Supervisor
 from cellwall_wire import Delta
@@ -186,6 +188,42 @@ def test_the_keeper_ends_exactly_as_the_plugin_did(deed: str, cause: str, site: 
 
     assert caught.value.cause == cause
     assert list(paths.plugin_data("tells").glob("core*")) == []
+
+
+LEAVES_TRACES = """
+import atexit, os, threading, time
+from cellwall_sdk import Model, hookimpl
+from typing_extensions import Self
+kept_open = open("kept_open", "w")
+kept_open.write("written")
+atexit.register(lambda: open("at_exit", "w").write(str(os.path.exists("by_thread"))))
+def work():
+    threading.main_thread().join()
+    open("by_thread", "w").close()
+threading.Thread(target=work).start()
+print("said", end="")
+"""
+
+
+def test_a_plugin_that_leaves_has_its_threads_exit_functions_and_files_seen_to(
+    site: Path, paths: Paths
+) -> None:
+    """The interpreter is not taken apart, but what an author may count on happens, in the usual order."""
+    install(site, "llm-traces", {"traces.py": LEAVES_TRACES}, points={"traces": "traces"})
+    record = next(record for record in discover(environment_of(site)) if record.name == "traces")
+
+    async def scene() -> Exit | None:
+        with anyio.fail_after(PATIENCE_S):
+            async with Supervisor(paths, environment=environment_of(site)) as supervisor:
+                session = await supervisor.start(record)
+                await supervisor.stop(session)
+                return session._child.exit
+
+    data = paths.plugin_data("traces")
+    assert anyio.run(scene) == Exit(0)
+    assert (data / "kept_open").read_text("utf-8") == "written"
+    assert (data / "at_exit").read_text("utf-8") == "True"
+    assert "said" in paths.plugin_log("traces").read_text("utf-8")
 
 
 def test_a_plugin_that_cannot_be_found_is_told_by_its_name(site: Path, paths: Paths) -> None:

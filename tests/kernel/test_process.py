@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from cellwall_kernel.errors import PluginBroken
@@ -51,7 +52,13 @@ async def running(source: str, folder: Path) -> AsyncGenerator[Child]:
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(child.attend)
-            assert await child.read() == b"ready"
+            is_ready = anyio.Event()
+
+            def take(_: bytes) -> None:
+                is_ready.set()
+
+            tasks.start_soon(child.listen, take)
+            await is_ready.wait()
             yield child
             await child.stop(patience_s=0)
 
@@ -86,13 +93,73 @@ async def test_a_child_that_ended_before_anybody_looked_is_collected(tmp_path: P
     spawned = spawn(launch("import os; os.write(1, b'bye'); os.write(2, b'words'); os._exit(4)", tmp_path))
     child = Child(spawned, StderrLog())
 
+    heard: list[bytes] = []
     with anyio.fail_after(PATIENCE_S):
         await child.attend()
-        assert await child.read() == b"bye"
-        assert await child.read() == b""
+        await child.listen(heard.append)
 
-    assert (child.exit, child.log.last_lines()) == (Exit(4), "words")
+    assert (heard, child.exit, child.log.last_lines()) == ([b"bye"], Exit(4), "words")
     child.close_stdout()
+
+
+@asynccontextmanager
+async def attended(source: str, folder: Path) -> AsyncGenerator[Child]:
+    """Run a source as an attended child to which nobody listens yet."""
+    child = Child(spawn(launch(source, folder)), StderrLog())
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(child.attend)
+            yield child
+            await child.stop(patience_s=0)
+    child.close_stdout()
+
+
+async def test_an_error_of_who_takes_the_bytes_is_raised_where_they_listen(tmp_path: Path) -> None:
+    """In the event loop's hands it would be a line in a log, and a session that hears nothing any more."""
+
+    def refuse(chunk: bytes) -> None:
+        raise OSError(f"no room for {chunk!r}")
+
+    async with attended(SAY_READY + SLEEP, tmp_path) as child:
+        with pytest.raises(OSError, match="no room for b'ready'"):
+            await child.listen(refuse)
+
+
+async def test_listening_can_be_cancelled_and_begun_again(tmp_path: Path) -> None:
+    """Nothing stays behind in the event loop, and no byte is lost."""
+    heard: list[bytes] = []
+    async with attended(SAY_READY + "os.read(0, 1); os.write(1, b' again')", tmp_path) as child:
+        with anyio.CancelScope() as scope:
+
+            def take_one(chunk: bytes) -> None:
+                heard.append(chunk)
+                scope.cancel()
+
+            await child.listen(take_one)
+        child.write_some(b".")
+        await child.listen(heard.append)
+
+    assert heard == [b"ready", b" again"]
+
+
+async def test_a_flood_leaves_time_for_everybody_else(tmp_path: Path) -> None:
+    """A child that never stops writing must not keep the others in the event loop from their turn."""
+    amounts: list[int] = []
+    turns = 0
+
+    def take(chunk: bytes) -> None:
+        amounts.append(len(chunk))
+
+    source = "import os\nwhile True: os.write(1, b'x' * 65536)"
+    async with attended(source, tmp_path) as child, anyio.create_task_group() as tasks:
+        tasks.start_soon(child.listen, take)
+        while len(amounts) < 200:
+            await anyio.lowlevel.checkpoint()
+            turns += 1
+        tasks.cancel_scope.cancel()
+
+    assert turns >= 200  # one chunk at most between two turns of another task
+    assert max(amounts) <= 65536
 
 
 async def test_stopping_is_not_cut_short_by_a_cancellation(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from cellwall_kernel import launch
 from cellwall_kernel.discovery import Environment, PluginRecord
 from cellwall_kernel.errors import PluginBroken
-from cellwall_kernel.process import Spawned, StderrLog, spawn
+from cellwall_kernel.process import Greeting, Spawned, StderrLog, compose, spawn
 from cellwall_kernel.version import VERSION
 from cellwall_wire import (
     SUPPORTED,
@@ -39,17 +39,31 @@ if TYPE_CHECKING:
 
 __all__ = ["Supervisor", "spawn_plugin"]
 
+LOAD_MS = 10_000
+"""What a plugin is told about how long it may take to load (milliseconds); INITIALIZE_S of the session."""
 
-def spawn_plugin(record: PluginRecord, paths: Paths, *, environment: Environment | None = None) -> Spawned:
+
+def spawn_plugin(
+    record: PluginRecord,
+    paths: Paths,
+    *,
+    environment: Environment | None = None,
+    assets: Mapping[str, AssetFile] | None = None,
+    limits: Limits | None = None,
+) -> Spawned:
     """Start a plugin's process; hand the result to `Supervisor.start`.
 
     Args:
         record: the plugin.
         paths: the user folder.
         environment: where the plugin was found; by default this process's own.
+        assets: its data files, if they are known by now: then it is told to load at once, while this process
+            still imports what it needs to listen. None leaves that to `Supervisor.start`.
+        limits: sizes on the wire.
 
     Raises:
         PluginBroken: it cannot be started, for a reason known already or found by the system.
+        CallFailed: what it must be told cannot be told.
         StoreProblem: its folders cannot be made.
     """
     if record.problem is not None:
@@ -60,7 +74,11 @@ def spawn_plugin(record: PluginRecord, paths: Paths, *, environment: Environment
         data=str(paths.plugin_data(record.name)),
         tmp=str(paths.plugin_tmp(record.name)),
     )
-    return spawn(plan)
+    greeting = _greeting(record, paths, assets, limits or Limits()) if assets is not None else None
+    spawned = spawn(plan)
+    if greeting is not None:
+        spawned.greet(greeting)
+    return spawned
 
 
 class Supervisor:
@@ -123,7 +141,7 @@ class Supervisor:
 
         Args:
             record: the plugin.
-            assets: its data files.
+            assets: its data files; of no effect if `spawn_plugin` has told them already.
             spawned: its process, if `spawn_plugin` has started it already.
             timeout_s: how long it may take to get ready, in seconds; by default INITIALIZE_S.
 
@@ -137,14 +155,14 @@ class Supervisor:
 
         if self._tasks is None:
             raise RuntimeError("the supervisor is not running")
-        spawned = spawned or spawn_plugin(record, self._paths, environment=self._environment)
+        if spawned is None or spawned.greeting is None:
+            spawned = self._greeted(record, assets or {}, spawned)
         log = StderrLog(str(self._paths.plugin_log(record.name)), title=f"{record.name} {record.version}")
-        session = Session(record, Child(spawned, log), services=self._services, limits=self._limits)
+        session = Session(record, Child(spawned, log), services=self._services)
         self._sessions.append(session)
         self._tasks.start_soon(session.run)
         try:
-            params = self._first_words(record, assets or {})
-            await session.initialize(params, timeout_s=timeout_s or INITIALIZE_S)
+            await session.initialize(timeout_s=timeout_s or INITIALIZE_S)
         except BaseException:
             await self.stop(session, patience_s=0)
             raise
@@ -188,19 +206,27 @@ class Supervisor:
         for session in self._sessions:
             session.kill_now()
 
-    def _first_words(self, record: PluginRecord, assets: Mapping[str, AssetFile]) -> InitializeParams:
-        return InitializeParams(
-            protocols=list(SUPPORTED),
-            host=Peer(name="cellwall", version=VERSION),
-            plugin=PluginIdentity(name=record.name, dist=record.dist, version=record.version or None),
-            limits=WireLimits(line=self._limits.line, data_line=self._limits.data_line),
-            dirs=Dirs(
-                data=str(self._paths.plugin_data(record.name)),
-                scratch=str(self._paths.plugin_tmp(record.name)),
-            ),
-            assets=dict(assets),
-            locale=os.environ.get("LC_ALL")
-            or os.environ.get("LC_MESSAGES")
-            or os.environ.get("LANG")
-            or None,
-        )
+    def _greeted(
+        self, record: PluginRecord, assets: Mapping[str, AssetFile], spawned: Spawned | None
+    ) -> Spawned:
+        if spawned is None:
+            return spawn_plugin(
+                record, self._paths, environment=self._environment, assets=assets, limits=self._limits
+            )
+        spawned.greet(_greeting(record, self._paths, assets, self._limits))
+        return spawned
+
+
+def _greeting(
+    record: PluginRecord, paths: Paths, assets: Mapping[str, AssetFile], limits: Limits
+) -> Greeting:
+    params = InitializeParams(
+        protocols=list(SUPPORTED),
+        host=Peer(name="cellwall", version=VERSION),
+        plugin=PluginIdentity(name=record.name, dist=record.dist, version=record.version or None),
+        limits=WireLimits(line=limits.line, data_line=limits.data_line),
+        dirs=Dirs(data=str(paths.plugin_data(record.name)), scratch=str(paths.plugin_tmp(record.name))),
+        assets=dict(assets),
+        locale=os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or None,
+    )
+    return compose(record.name, params, limits, timeout_ms=LOAD_MS)

@@ -1,8 +1,9 @@
 """One child process: started, read, written, listened to and stopped; what the bytes mean is for `session`.
 
-    _spawn    starting it, before or inside an event loop
-    child     reading, writing, its end, and the ladder that ends it
-    _stderr   what it prints: the last part in memory, a bounded file for people
+    _spawn     starting it, before or inside an event loop
+    _greeting  the first line, which needs none either
+    child      reading, writing, its end, and the ladder that ends it
+    _stderr    what it prints: the last part in memory, a bounded file for people
 
 `child` alone needs an event loop; everything here can be had before anyio is imported.
 
@@ -12,7 +13,8 @@ started.
 
 from __future__ import annotations
 
+from cellwall_kernel.process._greeting import Greeting, compose, unsendable
 from cellwall_kernel.process._spawn import Exit, Spawned, spawn
 from cellwall_kernel.process._stderr import StderrLog
 
-__all__ = ["Exit", "Spawned", "StderrLog", "spawn"]
+__all__ = ["Exit", "Greeting", "Spawned", "StderrLog", "compose", "spawn", "unsendable"]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from io import FileIO
 
     from cellwall_kernel.launch import Launch
+    from cellwall_kernel.process._greeting import Greeting
 
 __all__ = ["Exit", "Spawned", "spawn"]
 
@@ -56,6 +57,7 @@ class Spawned:
         plugin: the plugin's name.
         stdin: the descriptor to write to, non-blocking; likewise `stdout` and `stderr` to read from.
         pidfd: readable once the child has ended; None where the system has no such thing.
+        greeting: the conversation, once `greet` has begun it.
     """
 
     def __init__(self, plugin: str, popen: subprocess.Popen[bytes]) -> None:
@@ -64,6 +66,7 @@ class Spawned:
         files = [cast("FileIO", file) for file in (popen.stdin, popen.stdout, popen.stderr)]
         self.stdin, self.stdout, self.stderr = (_own(file) for file in files)
         self.pidfd = _pidfd(popen.pid)
+        self.greeting: Greeting | None = None
 
     @property
     def pid(self) -> int:
@@ -75,6 +78,19 @@ class Spawned:
         """How it ended, once `collect` has found out."""
         status = self._popen.returncode
         return None if status is None else Exit(status)
+
+    def greet(self, greeting: Greeting) -> None:
+        """Say the first word, as far as the pipe takes it, which is mostly all of it; never waits.
+
+        A child that no longer listens shows that by its end, to who attends to it.
+        """
+        try:
+            written = os.write(self.stdin, greeting.unsent)
+        except BlockingIOError:
+            written = 0
+        except OSError:
+            written = len(greeting.unsent)
+        self.greeting = msgspec.structs.replace(greeting, unsent=greeting.unsent[written:])
 
     def has_ended(self) -> bool:
         """Whether it has ended, without collecting it: its process id stays its own."""

@@ -13,6 +13,7 @@ the child does: it reads what the child prints, which else could block it, and i
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from contextlib import suppress
@@ -25,6 +26,7 @@ from cellwall_kernel.process._spawn import Exit, Spawned
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cellwall_kernel.process._greeting import Greeting
     from cellwall_kernel.process._stderr import StderrLog
 
 __all__ = ["CLOSE_S", "Child"]
@@ -76,10 +78,15 @@ class Child:
         """How it ended; None while it runs."""
         return self._spawned.exit
 
+    @property
+    def greeting(self) -> Greeting | None:
+        """The conversation that was begun with it; None if none was."""
+        return self._spawned.greeting
+
     async def attend(self) -> None:
         """Read what the child prints and wait for its end; returns when it has ended and was collected."""
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._drain_stderr)
+            tasks.start_soon(_listen, self._spawned.stderr, self.log.feed)
             await self._wait_for_end()
             tasks.cancel_scope.cancel()
         self._drain_last_words()
@@ -91,16 +98,13 @@ class Child:
             os.close(self._spawned.pidfd)
         self._ended.set()
 
-    async def read(self) -> bytes:
-        """Return what the child wrote, at least a byte; empty when it has closed its output."""
-        fd = self._spawned.stdout
-        while True:
-            try:
-                return os.read(fd, READ_BYTES)
-            except BlockingIOError:
-                await anyio.wait_readable(fd)
-            except OSError:
-                return b""
+    async def listen(self, take: Callable[[bytes], None]) -> None:
+        """Hand over what the child writes, as it comes; returns when it has closed its output.
+
+        Args:
+            take: gets at least a byte at a time; what it raises ends the listening and is raised here.
+        """
+        await _listen(self._spawned.stdout, take)
 
     def close_stdout(self) -> None:
         """Let go of the child's output; nobody may be reading any more."""
@@ -188,29 +192,53 @@ class Child:
         while not self._spawned.has_ended():  # noqa: ASYNC110 - the end of a process is no event of the loop
             await anyio.sleep(POLL_S)
 
-    async def _drain_stderr(self) -> None:
-        fd = self._spawned.stderr
-        while True:
-            await anyio.wait_readable(fd)
-            chunk = self._read_stderr()
-            if not chunk:
-                return
-            self.log.feed(chunk)
-
     def _drain_last_words(self) -> None:
         left = LAST_WORDS_BYTES
-        while left > 0 and (chunk := self._read_stderr()):
+        while left > 0 and (chunk := _read(self._spawned.stderr)):
             self.log.feed(chunk)
             left -= len(chunk)
-
-    def _read_stderr(self) -> bytes:
-        try:
-            return os.read(self._spawned.stderr, READ_BYTES)
-        except OSError:
-            return b""  # nothing there now; BlockingIOError is one
 
     @staticmethod
     def _close(fd: int) -> None:
         anyio.notify_closing(fd)
         with suppress(OSError):
             os.close(fd)
+
+
+async def _listen(fd: int, take: Callable[[bytes], None]) -> None:
+    """Read a descriptor until its end; see `Child.listen`.
+
+    The loop's own reader stays in place between two chunks, and `take` runs in it, not in a task that would
+    have to be woken: together that is half of a round trip. One chunk is read each time the loop comes round,
+    so a flood leaves time for those who take and cancel. This is asyncio's, on which alone the kernel runs.
+    """
+    loop = asyncio.get_running_loop()
+    end: asyncio.Future[None] = loop.create_future()
+
+    def read() -> None:
+        if end.done():
+            return  # the loop had seen more bytes before it was told to stop
+        try:
+            chunk = _read(fd)
+            if chunk:
+                take(chunk)
+            elif chunk is not None:
+                end.set_result(None)
+        except BaseException as error:  # noqa: BLE001 - it is for who listens, not for the loop
+            end.set_exception(error)
+
+    loop.add_reader(fd, read)
+    try:
+        await end
+    finally:
+        loop.remove_reader(fd)
+
+
+def _read(fd: int) -> bytes | None:
+    """Read what is there; empty at the end, None if nothing is there now."""
+    try:
+        return os.read(fd, READ_BYTES)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""

@@ -10,8 +10,10 @@ from cellwall_kernel.errors import CellwallError, DeadlineExceeded
 from cellwall_kernel.session._deadline import CANCEL_GRACE_S, STOP_S, Deadline
 
 if TYPE_CHECKING:
+    from asyncio import Future
     from types import TracebackType
 
+    from cellwall_kernel.session._alarm import Alarm
     from cellwall_kernel.session._session import Session
     from cellwall_wire import Progress
 
@@ -38,7 +40,7 @@ class Call:
     """
 
     def __init__(
-        self, session: Session, call_id: str, method: str, deadline: Deadline, *, window: int
+        self, session: Session, call_id: str, method: str, deadline: Deadline, *, window: int, alarm: Alarm
     ) -> None:
         self.id = call_id
         self.method = method
@@ -47,14 +49,15 @@ class Call:
         self._session = session
         self._deadline = deadline
         self._window = window
+        self._alarm = alarm
         self._items: list[Any] = []
         self._cost = 0
         self._taken = 0
         self._result: Any = None
         self._error: CellwallError | None = None
         self._is_done = False
-        self._wake = anyio.Event()
-        self._done = anyio.Event()
+        self._news: Future[None] | None = None  # made by who waits
+        self._done: anyio.Event | None = None  # likewise
         self._began = self._heard = anyio.current_time()
         self._has_items = False
 
@@ -136,7 +139,7 @@ class Call:
             self._items += items
         else:
             self._items = items
-            self._wake.set()
+            self._tell()
         self._cost += cost
         self._has_items = True
 
@@ -151,13 +154,16 @@ class Call:
             return
         self._is_done = True
         self._result, self._error = result, error
-        self._wake.set()
-        self._done.set()
+        self._tell()
+        if self._done is not None:
+            self._done.set()
 
     async def done_within(self, patience_s: float) -> bool:
         """Wait for the outcome for at most `patience_s` seconds; whether it is known."""
-        with anyio.move_on_after(patience_s):
-            await self._done.wait()
+        if not self._is_done:
+            self._done = self._done or anyio.Event()
+            with anyio.move_on_after(patience_s):
+                await self._done.wait()
         return self._is_done
 
     # -- waiting ---------------------------------------------------------------------------------------------
@@ -167,12 +173,15 @@ class Call:
         if self._has_items:
             self._heard = anyio.current_time()  # the plugin is not to blame for the time that the caller took
         while self._lacks_news():
-            self._wake = anyio.Event()
-            with anyio.CancelScope(deadline=self._next_limit()[0]):
-                await self._wake.wait()
+            self._news = self._alarm.future()
+            await self._alarm.wait(self._news, self._next_limit()[0])
             limit, what = self._next_limit()  # a sign of life may have moved it
             if self._lacks_news() and anyio.current_time() >= limit:
                 await self._expire(what)
+
+    def _tell(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
 
     def _lacks_news(self) -> bool:
         return not self._items and not self._is_done

@@ -53,13 +53,16 @@ def misbehaved(plugin: str, what: str, last_lines: str) -> PluginMisbehaved:
 
 
 def broken_import(plugin: str, error: LoadError) -> PluginBroken:
-    """Return the error for a plugin whose own code cannot be imported."""
-    where = f" ({error.file}:{error.line})" if error.file and error.line else ""
-    text = " ".join(error.message.split())
-    cause = f"{error.type}: {text}" if text else error.type
-    return PluginBroken(
-        plugin, f"plugin '{plugin}' cannot be loaded: {cause}{where}.", detail=error.traceback
-    )
+    """Return the error for a plugin whose own code cannot be imported.
+
+    An SDK may put the error's type and place into its message; what is missing there is added.
+    """
+    text = " ".join(error.message.split()).removesuffix(".")
+    if not text.startswith(error.type) and not error.message.endswith("."):
+        text = f"{error.type}: {text}" if text else error.type
+    if error.file and error.file not in text:
+        text += f" ({error.file}, line {error.line})" if error.line else f" ({error.file})"
+    return PluginBroken(plugin, f"plugin '{plugin}' cannot be loaded: {text}.", detail=error.traceback)
 
 
 def refused_start(plugin: str, error: ErrorInfo) -> PluginBroken:

@@ -41,9 +41,11 @@ class Outbox:
         """
         if not self._open:
             return
-        (self._control if is_control else self._data).append(line)
-        if self._begun is None:
-            self._flush()
+        if self._begun is not None:
+            (self._control if is_control else self._data).append(line)
+            return
+        self._begun = memoryview(line)
+        self._flush()
 
     async def run(self) -> None:
         """Write what the pipe did not take at once; runs as long as the session."""
@@ -56,12 +58,13 @@ class Outbox:
 
     def _flush(self) -> None:
         try:
-            while (line := self._next()) is not None:
-                written = self._child.write_some(line)
-                self._begun = line[written:] if written < len(line) else None
-                if self._begun is not None:
+            while self._begun is not None:
+                written = self._child.write_some(self._begun)
+                if written < len(self._begun):
+                    self._begun = self._begun[written:]
                     self._more.set()
                     return
+                self._begun = self._next()
         except OSError:
             self._begun, self._open = None, False
             self._control.clear()
@@ -69,7 +72,5 @@ class Outbox:
             self._on_closed()
 
     def _next(self) -> memoryview | None:
-        if self._begun is not None:
-            return self._begun
         lane = self._control or self._data
         return memoryview(lane.popleft()) if lane else None

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import msgspec
-from anyio.lowlevel import checkpoint
 
-from cellwall_kernel.errors import CallFailed, CellwallError, PluginError
+from cellwall_kernel.errors import CellwallError, PluginError
+from cellwall_kernel.process import unsendable
 from cellwall_kernel.process.child import CLOSE_S
 from cellwall_kernel.session import _failures
+from cellwall_kernel.session._alarm import Alarm
 from cellwall_kernel.session._call import Call
 from cellwall_kernel.session._deadline import CANCEL_GRACE_S, INITIALIZE_S, SHUTDOWN_S, Deadline
 from cellwall_kernel.session._outbox import Outbox
@@ -27,14 +28,11 @@ from cellwall_wire import (
     NEED_DATA,
     Cancel,
     Code,
-    Connection,
     Credit,
     Data,
     ErrorResponse,
-    InitializeParams,
     InitializeResult,
     Junk,
-    Limits,
     LocalError,
     Meta,
     Outgoing,
@@ -44,9 +42,7 @@ from cellwall_wire import (
     RemoteError,
     Request,
     Response,
-    Role,
     ShutdownParams,
-    TooLarge,
 )
 
 if TYPE_CHECKING:
@@ -71,9 +67,8 @@ class Session:
 
     Args:
         record: the plugin.
-        child: its process; `run` attends to it.
+        child: its process, which was greeted; `run` attends to it.
         services: what the plugin may call, by method.
-        limits: sizes on the wire.
 
     Attributes:
         info: the plugin's answer to `initialize`; None before it.
@@ -86,17 +81,19 @@ class Session:
         child: Child,
         *,
         services: Mapping[str, Handler],
-        limits: Limits | None = None,
     ) -> None:
+        if child.greeting is None:
+            raise RuntimeError("a session begins with a greeting")
         self.record = record
         self.info: InitializeResult | None = None
         self.failure: PluginError | None = None
         self._child = child
-        self._limits = limits or Limits()
-        self._wire = Connection(Role.HOST, limits=self._limits)
+        self._greeting = child.greeting
+        self._wire = child.greeting.wire
         self._calls: dict[str, Call] = {}
         self._outbox = Outbox(child, self._on_closed_input)
         self._services = Services(record, services, self._answer)
+        self._alarm = Alarm()
         self._tasks: TaskGroup | None = None
         self._has_read_all = anyio.Event()
         self._is_over = anyio.Event()
@@ -143,22 +140,23 @@ class Session:
         """
         if self.failure is not None:
             raise self.failure
-        window = self._limits.window
         meta = Meta(
             parent=parent,
             timeout_ms=_milliseconds(deadline.total_s),
             idle_ms=_milliseconds(deadline.idle_s) if deadline.idle_s is not None else None,
-            credit=window if METHODS[method].item is not None else None,
+            credit=self._wire.limits.window if METHODS[method].item is not None else None,
         )
         request = Request(self._wire.next_id(), method, msgspec.structs.replace(params, meta=meta))
         try:
             line = self._wire.send(request)
         except LocalError as error:
-            code = Code.TOO_LARGE if isinstance(error, TooLarge) else Code.INVALID_PARAMS
-            message = f"plugin '{self.plugin}' cannot be asked: {error}."
-            raise CallFailed(self.plugin, message, kind=code.kind) from error
-        call = self._calls[request.id] = Call(self, request.id, method, deadline, window=window)
+            raise unsendable(self.plugin, error) from error
         self._outbox.put(line, is_control=method == "ping")
+        return self._expect(request.id, method, deadline)
+
+    def _expect(self, call_id: str, method: str, deadline: Deadline) -> Call:
+        window = self._wire.limits.window
+        call = self._calls[call_id] = Call(self, call_id, method, deadline, window=window, alarm=self._alarm)
         return call
 
     async def request(
@@ -196,24 +194,29 @@ class Session:
             self._child.kill_now()  # has no effect on one that has ended
             self._child.close_stdout()
             self._fail(self._crash())
+            self._alarm.stop()
             self._is_over.set()
 
-    async def initialize(
-        self, params: InitializeParams, *, timeout_s: float = INITIALIZE_S
-    ) -> InitializeResult:
-        """Say the first words; the plugin's own code is imported before it answers.
+    async def initialize(self, *, timeout_s: float = INITIALIZE_S) -> InitializeResult:
+        """Wait for the answer to the greeting, before anything else; the plugin's own code is imported first.
 
         Args:
-            params: what holds for the conversation.
-            timeout_s: how long the plugin may take, in seconds.
+            timeout_s: how long the plugin may take from now on, in seconds.
 
         Raises:
             PluginBroken: it cannot be loaded, or speaks no version of ours.
             DeadlineExceeded: it took too long.
             PluginError: it crashed or broke the protocol.
         """
-        info: InitializeResult = await self.request("initialize", params, timeout_s=timeout_s)
-        if info.protocol not in params.protocols:
+        if self.failure is not None:
+            raise self.failure
+        greeting = self._greeting
+        if greeting.unsent:
+            self._outbox.put(greeting.unsent)
+        deadline = Deadline(total_s=timeout_s, idle_s=None)
+        async with self._expect(greeting.call_id, "initialize", deadline) as call:
+            info: InitializeResult = await call.finish()
+        if info.protocol not in greeting.params.protocols:
             raise self._give_up(f"answered in version {info.protocol} of the protocol, which was not offered")
         if info.load_error is not None:
             raise _failures.broken_import(self.plugin, info.load_error)
@@ -228,12 +231,7 @@ class Session:
             patience_s: how long it has to leave by itself once its input is closed, in seconds.
         """
         with anyio.CancelScope(shield=True):
-            if (
-                self.failure is None
-                and not self._is_closing
-                and self.info is not None
-                and self.info.needs_shutdown
-            ):
+            if self._may_say_goodbye():
                 params = ShutdownParams(reason=reason, grace_ms=_milliseconds(SHUTDOWN_S))
                 with suppress(CellwallError):
                     await self.request("shutdown", params, timeout_s=SHUTDOWN_S)
@@ -273,19 +271,19 @@ class Session:
 
     async def _read(self) -> None:
         try:
-            while chunk := await self._child.read():
-                if self.failure is None:
-                    self._take(chunk)
-                await checkpoint()  # a flood must leave time for those who take and cancel
+            await self._child.listen(self._take)
         finally:
             self._has_read_all.set()
         self._start(self._stop_unless_it_leaves, "closed its output but went on running")
 
     def _take(self, chunk: bytes) -> None:
+        if self.failure is not None:
+            return
         try:
             self._wire.receive(chunk)
-            while (event := self._wire.next_event()) is not NEED_DATA and event is not CLOSED:
-                handle = self._events.get(type(event))
+            next_event, handlers = self._wire.next_event, self._events
+            while (event := next_event()) is not NEED_DATA and event is not CLOSED:
+                handle = handlers.get(type(event))
                 if handle is not None:
                     handle(event)
         except RemoteError as error:

@@ -1,0 +1,59 @@
+"""The first line to a plugin: written before there is an event loop, so that both import at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from cellwall_kernel.errors import CallFailed
+from cellwall_wire import Code, Connection, InitializeParams, LocalError, Meta, Request, Role, TooLarge
+
+if TYPE_CHECKING:
+    from cellwall_wire import Limits
+
+__all__ = ["Greeting", "compose", "unsendable"]
+
+
+class Greeting(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation whose first word is said, or about to be.
+
+    Args:
+        wire: the conversation.
+        call_id: of `initialize`.
+        params: of `initialize`.
+        unsent: what is left to write of its line; nothing may be written before it.
+    """
+
+    wire: Connection
+    call_id: str
+    params: InitializeParams
+    unsent: bytes
+
+
+def compose(plugin: str, params: InitializeParams, limits: Limits, *, timeout_ms: int) -> Greeting:
+    """Prepare the first word; `Spawned.greet` says it.
+
+    Args:
+        plugin: the plugin's name, for messages.
+        params: of `initialize`; `meta` is filled in.
+        limits: sizes on the wire.
+        timeout_ms: what the plugin is told about the host's patience, in milliseconds.
+
+    Raises:
+        CallFailed: the line is too large, or has no JSON form.
+    """
+    wire = Connection(Role.HOST, limits=limits)
+    params = msgspec.structs.replace(params, meta=Meta(timeout_ms=timeout_ms))
+    call_id = wire.next_id()
+    try:
+        line = wire.send(Request(call_id, "initialize", params))
+    except LocalError as error:
+        raise unsendable(plugin, error) from error
+    return Greeting(wire=wire, call_id=call_id, params=params, unsent=line)
+
+
+def unsendable(plugin: str, error: LocalError) -> CallFailed:
+    """Return the error for a request that cannot be sent: too large, or without a JSON form."""
+    code = Code.TOO_LARGE if isinstance(error, TooLarge) else Code.INVALID_PARAMS
+    return CallFailed(plugin, f"plugin '{plugin}' cannot be asked: {error}.", kind=code.kind)
