@@ -117,7 +117,7 @@ class Prompting:
         needed = scene.model.assets
         progress = self._progress() if needed else None
         assets = resolve_for_launch(record.manifest, needed, record.name, self._paths, progress)
-        self._spawned = spawned = spawn_plugin(record, self._paths)
+        self._spawned = spawned = spawn_plugin(record, self._paths, assets=assets)
         try:
             answer = self._run(lambda: self._converse(scene, assets, spawned))
         except BaseException:
