@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cellwall_sdk import Field, KeyModel, Model, Options, RegistrationError, UnknownModel, hookimpl
+from cellwall_sdk import Options as BaseOptions
 from cellwall_sdk._hooks import find_implementations, foreign_hook
 from cellwall_sdk._registry import Registry, build_registry
 from cellwall_wire import HookInfo, KeyNeed, ModelInfo, ModelLimits, Supports
@@ -105,7 +106,7 @@ def test_every_attribute_of_a_model_reaches_the_host() -> None:
         default = True
         deprecated = "Use fuller."
 
-        class Options(Options):
+        class Options(BaseOptions):
             temperature: float = Field(0.5, ge=0)
 
         def execute(self, prompt: Any) -> str:
