@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 import anyio
@@ -18,7 +19,7 @@ from cellwall_kernel.process import Exit, StderrLog, spawn
 from cellwall_kernel.process.child import Child
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Generator
     from pathlib import Path
 
 pytestmark = pytest.mark.anyio
@@ -45,11 +46,21 @@ def launch(source: str, folder: Path) -> Launch:
     )
 
 
+@contextmanager
+def killing(child: Child) -> Generator[None]:
+    """Leave no process behind, not even when a test fails in the middle."""
+    try:
+        yield
+    finally:
+        if child.exit is None:  # so it was not collected, and its number is nobody else's
+            os.kill(child.pid, signal.SIGKILL)
+
+
 @asynccontextmanager
 async def running(source: str, folder: Path) -> AsyncGenerator[Child]:
     """Run a source as an attended child that has said that it is ready."""
     child = Child(spawn(launch(source, folder)), StderrLog())
-    with anyio.fail_after(PATIENCE_S):
+    with killing(child), anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(child.attend)
             is_ready = anyio.Event()
@@ -106,7 +117,7 @@ async def test_a_child_that_ended_before_anybody_looked_is_collected(tmp_path: P
 async def attended(source: str, folder: Path) -> AsyncGenerator[Child]:
     """Run a source as an attended child to which nobody listens yet."""
     child = Child(spawn(launch(source, folder)), StderrLog())
-    with anyio.fail_after(PATIENCE_S):
+    with killing(child), anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(child.attend)
             yield child
