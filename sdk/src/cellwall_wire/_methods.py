@@ -32,6 +32,8 @@ __all__ = ["METHODS", "Method", "Role"]
 class Role(enum.Enum):
     """Which side of the connection one is on."""
 
+    __hash__ = object.__hash__
+
     HOST = "host"
     PLUGIN = "plugin"
 

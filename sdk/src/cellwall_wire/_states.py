@@ -13,6 +13,8 @@ majors can try another one.
 A call is OPEN from its request to its one response. Cancelling does not end it: it is CANCELLING until it is
 answered, and data that was under way may still arrive. Nothing follows the response.
 
+Members are looked up for every message, so they hash by identity: Enum would hash their names, in Python.
+
 The tables hold nothing else: no counters, no clocks, no credit. `protocol.md` prints them by
 `cellwall_wire.schema`, so the document cannot say something else.
 """
@@ -29,6 +31,8 @@ __all__ = ["CALL", "CONNECTION", "CallState", "Does", "Party", "State"]
 class State(enum.Enum):
     """Where a connection is."""
 
+    __hash__ = object.__hash__
+
     NEW = "new"
     STARTING = "starting"
     READY = "ready"
@@ -39,6 +43,8 @@ class State(enum.Enum):
 class CallState(enum.Enum):
     """Where a call is."""
 
+    __hash__ = object.__hash__
+
     OPEN = "open"
     CANCELLING = "cancelling"
     DONE = "done"
@@ -46,6 +52,8 @@ class CallState(enum.Enum):
 
 class Does(enum.Enum):
     """What a side does, as far as the tables tell things apart."""
+
+    __hash__ = object.__hash__
 
     INITIALIZE = "initialize"
     ACCEPT = "answer initialize"
@@ -66,6 +74,8 @@ class Does(enum.Enum):
 
 class Party(enum.Enum):
     """The two sides of one call."""
+
+    __hash__ = object.__hash__
 
     CALLER = "caller"
     CALLEE = "callee"
