@@ -20,7 +20,7 @@ HOSTS = {
     "json-schema.org",
     "llm.datasette.io",
     "localhost",
-    "pypi.org",
+    "pypi.org",  # the index that pip uses by default, and so do we when nothing else is configured
     "www.apache.org",
 }
 RESERVED = (".example", ".invalid", ".test", ".localhost", "example.com", "example.org")
