@@ -1,4 +1,4 @@
-"""What all tests share: hypothesis settings and nothing that patches or pretends.
+"""What all tests share: hypothesis settings and common fixtures; nothing here patches or pretends.
 
 Fixtures for one subject live beside its tests. A fixture belongs here only when several folders need it.
 """
@@ -6,8 +6,15 @@ Fixtures for one subject live beside its tests. A fixture belongs here only when
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from cellwall_kernel.paths import Paths
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Property tests never assert time: the machine may be busy. On CI they draw the same examples every time, so
 # that a red run can be repeated; at home they explore.
@@ -19,3 +26,23 @@ settings.register_profile(
 )
 settings.register_profile("ci", settings.get_profile("home"), derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "home")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """The kernel runs on asyncio."""
+    return "asyncio"
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    """A user folder that does not exist yet."""
+    return Paths(tmp_path / "home")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A folder for installed packages."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    return folder

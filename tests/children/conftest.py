@@ -6,32 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cellwall_kernel.paths import Paths
 from tests.children.kit import Lifeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    """The kernel runs on asyncio."""
-    return "asyncio"
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Path:
-    """A folder for installed packages."""
-    folder = tmp_path / "site"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def paths(tmp_path: Path) -> Paths:
-    """A user folder that nobody has used."""
-    return Paths(tmp_path / "home")
 
 
 @pytest.fixture

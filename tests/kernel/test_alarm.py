@@ -12,12 +12,6 @@ pytestmark = pytest.mark.anyio
 PATIENCE_S = 20.0
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    """The kernel runs on asyncio."""
-    return "asyncio"
-
-
 async def test_waits_end_in_the_order_of_their_limits_and_never_early() -> None:
     """A later call may have less time than one that waits already."""
     alarm = Alarm()

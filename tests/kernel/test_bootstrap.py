@@ -18,7 +18,6 @@ import pytest
 from cellwall_kernel.discovery import discover
 from cellwall_kernel.errors import PluginBroken, PluginCrashed
 from cellwall_kernel.launch import BOOTSTRAP
-from cellwall_kernel.paths import Paths
 from cellwall_kernel.process import Exit
 from cellwall_kernel.session import Deadline
 from cellwall_kernel.supervisor import Supervisor
@@ -27,6 +26,7 @@ from tests.children.kit import PATIENCE_S, environment_of, install, install_from
 
 if TYPE_CHECKING:
     from cellwall_kernel.discovery import Environment, PluginRecord
+    from cellwall_kernel.paths import Paths
     from cellwall_kernel.session import Session
 
 
@@ -49,20 +49,6 @@ async def answer(session: Session, question: str) -> str:
         async for items in call:
             found += [item.text for item in items if isinstance(item, Delta)]
     return "".join(found)
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Path:
-    """A folder for installed packages."""
-    folder = tmp_path / "site"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def paths(tmp_path: Path) -> Paths:
-    """A user folder that nobody has used."""
-    return Paths(tmp_path / "home")
 
 
 def test_a_plugin_sees_an_environment_built_from_a_list_of_names(

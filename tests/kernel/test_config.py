@@ -12,16 +12,9 @@ import pytest
 
 from cellwall_kernel.config import Config, change_config, load_config
 from cellwall_kernel.errors import StoreProblem, UsageProblem
-from cellwall_kernel.paths import Paths
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-
-@pytest.fixture
-def paths(tmp_path: Path) -> Paths:
-    """A user folder that does not exist yet."""
-    return Paths(tmp_path / "home")
+    from cellwall_kernel.paths import Paths
 
 
 def write(paths: Paths, content: str | bytes) -> None:

@@ -20,14 +20,6 @@ PATIENCE_S = 20.0
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Path:
-    """A folder for installed packages."""
-    folder = tmp_path / "site"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project with a package that is installed for editing."""
     package = tmp_path / "project" / "src" / "llm_dev"

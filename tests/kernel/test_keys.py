@@ -14,18 +14,13 @@ import pytest
 
 from cellwall_kernel.errors import NotFound, StoreProblem, UsageProblem
 from cellwall_kernel.keys import key_names, missing_key, resolve_key, store_key, stored_key
-from cellwall_kernel.paths import Paths
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cellwall_kernel.paths import Paths
+
 SECRET = "sk-0123456789"
-
-
-@pytest.fixture
-def paths(tmp_path: Path) -> Paths:
-    """A user folder that does not exist yet."""
-    return Paths(tmp_path / "home")
 
 
 def mode(path: Path) -> int:

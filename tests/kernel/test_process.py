@@ -33,12 +33,6 @@ IGNORE_TERM = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
 IGNORE_USR1 = "import signal; signal.signal(signal.SIGUSR1, signal.SIG_IGN)\n"
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    """The kernel runs on asyncio."""
-    return "asyncio"
-
-
 def launch(source: str, folder: Path) -> Launch:
     """Say how to run a Python source."""
     return Launch(

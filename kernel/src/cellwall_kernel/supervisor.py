@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from cellwall_kernel import launch
 from cellwall_kernel.discovery import Environment, PluginRecord
 from cellwall_kernel.errors import PluginBroken
-from cellwall_kernel.process import Greeting, Spawned, StderrLog, compose, spawn
+from cellwall_kernel.process import INITIALIZE_S, Greeting, Spawned, StderrLog, compose, spawn
 from cellwall_kernel.version import VERSION
 from cellwall_wire import (
     SUPPORTED,
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from cellwall_kernel.session import Handler, Session
 
 __all__ = ["Supervisor", "spawn_plugin"]
-
-LOAD_MS = 10_000
-"""What a plugin is told about how long it may take to load (milliseconds); INITIALIZE_S of the session."""
 
 
 def spawn_plugin(
@@ -151,7 +148,7 @@ class Supervisor:
             PluginError: it crashed or broke the protocol.
         """
         from cellwall_kernel.process.child import Child
-        from cellwall_kernel.session import INITIALIZE_S, Session
+        from cellwall_kernel.session import Session
 
         if self._tasks is None:
             raise RuntimeError("the supervisor is not running")
@@ -229,4 +226,4 @@ def _greeting(
         assets=dict(assets),
         locale=os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or None,
     )
-    return compose(record.name, params, limits, timeout_ms=LOAD_MS)
+    return compose(record.name, params, limits)

@@ -13,8 +13,8 @@ started.
 
 from __future__ import annotations
 
-from cellwall_kernel.process._greeting import Greeting, compose, unsendable
+from cellwall_kernel.process._greeting import INITIALIZE_S, Greeting, compose, unsendable
 from cellwall_kernel.process._spawn import Exit, Spawned, spawn
 from cellwall_kernel.process._stderr import StderrLog
 
-__all__ = ["Exit", "Greeting", "Spawned", "StderrLog", "compose", "spawn", "unsendable"]
+__all__ = ["INITIALIZE_S", "Exit", "Greeting", "Spawned", "StderrLog", "compose", "spawn", "unsendable"]

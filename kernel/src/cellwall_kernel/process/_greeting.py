@@ -12,7 +12,10 @@ from cellwall_wire import Code, Connection, InitializeParams, LocalError, Meta, 
 if TYPE_CHECKING:
     from cellwall_wire import Limits
 
-__all__ = ["Greeting", "compose", "unsendable"]
+__all__ = ["INITIALIZE_S", "Greeting", "compose", "unsendable"]
+
+INITIALIZE_S = 10.0
+"""How long a plugin may take to be imported and to answer the first message (seconds)."""
 
 
 class Greeting(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,20 +34,19 @@ class Greeting(msgspec.Struct, frozen=True, kw_only=True):
     unsent: bytes
 
 
-def compose(plugin: str, params: InitializeParams, limits: Limits, *, timeout_ms: int) -> Greeting:
+def compose(plugin: str, params: InitializeParams, limits: Limits) -> Greeting:
     """Prepare the first word; `Spawned.greet` says it.
 
     Args:
         plugin: the plugin's name, for messages.
         params: of `initialize`; `meta` is filled in.
         limits: sizes on the wire.
-        timeout_ms: what the plugin is told about the host's patience, in milliseconds.
 
     Raises:
         CallFailed: the line is too large, or has no JSON form.
     """
     wire = Connection(Role.HOST, limits=limits)
-    params = msgspec.structs.replace(params, meta=Meta(timeout_ms=timeout_ms))
+    params = msgspec.structs.replace(params, meta=Meta(timeout_ms=round(INITIALIZE_S * 1000)))
     call_id = wire.next_id()
     try:
         line = wire.send(Request(call_id, "initialize", params))

@@ -52,9 +52,8 @@ class PromptLog:
                 raise StoreProblem(f"{problem.message} With -n the prompt runs without the log.") from problem
         if wants_record:
             from cellwall_kernel.store import Store
-            from cellwall_kernel.store.connection import open_empty
 
-            return cls(Store(paths.logs_db, open_empty()), is_kept=False)
+            return cls(Store.in_memory(), is_kept=False)
         return cls(None, is_kept=False)
 
     @property
@@ -107,10 +106,7 @@ class PromptLog:
         """
         if self._store is None:
             return None
-        from cellwall_kernel.store import ResponseFilter
-
-        found = self._store.responses(ResponseFilter(conversation_id=self._conversation_id))
-        return next((response for response in found if response.id == self._response_id), None)
+        return self._store.response(self._response_id)
 
     def close(self) -> None:
         """Let go of the file; what was not finished is logged as interrupted."""

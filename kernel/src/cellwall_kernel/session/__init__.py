@@ -13,8 +13,8 @@ What may be said when is known to `cellwall_wire.Connection`; here are the clock
 from __future__ import annotations
 
 from cellwall_kernel.session._call import Call
-from cellwall_kernel.session._deadline import DESCRIBE_S, INITIALIZE_S, Deadline
+from cellwall_kernel.session._deadline import DESCRIBE_S, Deadline
 from cellwall_kernel.session._services import Handler
 from cellwall_kernel.session._session import Session
 
-__all__ = ["DESCRIBE_S", "INITIALIZE_S", "Call", "Deadline", "Handler", "Session"]
+__all__ = ["DESCRIBE_S", "Call", "Deadline", "Handler", "Session"]

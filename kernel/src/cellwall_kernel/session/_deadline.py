@@ -9,10 +9,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CANCEL_GRACE_S", "DESCRIBE_S", "INITIALIZE_S", "SHUTDOWN_S", "STOP_S", "Deadline"]
-
-INITIALIZE_S = 10.0
-"""How long a plugin may take to be imported and to answer the first message (seconds)."""
+__all__ = ["CANCEL_GRACE_S", "DESCRIBE_S", "SHUTDOWN_S", "STOP_S", "Deadline"]
 
 DESCRIBE_S = 10.0
 """How long it may take to say what it offers (seconds)."""

@@ -14,12 +14,12 @@ import anyio
 import msgspec
 
 from cellwall_kernel.errors import CellwallError, PluginError
-from cellwall_kernel.process import unsendable
+from cellwall_kernel.process import INITIALIZE_S, unsendable
 from cellwall_kernel.process.child import CLOSE_S
 from cellwall_kernel.session import _failures
 from cellwall_kernel.session._alarm import Alarm
 from cellwall_kernel.session._call import Call
-from cellwall_kernel.session._deadline import CANCEL_GRACE_S, INITIALIZE_S, SHUTDOWN_S, Deadline
+from cellwall_kernel.session._deadline import CANCEL_GRACE_S, SHUTDOWN_S, Deadline
 from cellwall_kernel.session._outbox import Outbox
 from cellwall_kernel.session._services import Handler, Services
 from cellwall_wire import (
