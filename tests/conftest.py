@@ -6,6 +6,7 @@ Fixtures for one subject live beside its tests. A fixture belongs here only when
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,12 @@ from cellwall_kernel.paths import Paths
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+# `pytest &` in a script and `nohup pytest` begin with signals ignored; commands inherit that and rightly keep to
+# it, and then the tests of Ctrl-C would wait for something that never comes.
+for _number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _number is signal.SIGINT else signal.SIG_DFL)
 
 # Property tests never assert time: the machine may be busy. On CI they draw the same examples every time, so
 # that a red run can be repeated; at home they explore.
