@@ -17,8 +17,8 @@ from cellwall_kernel.paths import Paths
 if TYPE_CHECKING:
     from pathlib import Path
 
-# `pytest &` in a script and `nohup pytest` begin with signals ignored; commands inherit that and rightly keep to
-# it, and then the tests of Ctrl-C would wait for something that never comes.
+# `pytest &` in a script and `nohup pytest` begin with signals ignored; commands inherit that and rightly keep
+# to it, and then the tests of Ctrl-C would wait for something that never comes.
 for _number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, signal.default_int_handler if _number is signal.SIGINT else signal.SIG_DFL)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
 TIMEOUT_S = 45
 """Seconds that one command may take on a busy machine before the test gives up on it."""
@@ -36,6 +36,7 @@ class CommandLine:
     home: Path
     site: Path
     variables: dict[str, str] = field(default_factory=dict[str, str])
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list[subprocess.Popen[bytes]])
 
     @property
     def environment(self) -> dict[str, str]:
@@ -62,13 +63,22 @@ class CommandLine:
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start the command with pipes for its output and nothing to read; the caller ends it."""
-        return subprocess.Popen(
+        running = subprocess.Popen(
             self.argv(*arguments),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=self.environment,
         )
+        self.started.append(running)
+        return running
+
+    def end_all(self) -> None:
+        """Kill what a failed test has left running."""
+        for running in self.started:
+            if running.poll() is None:
+                running.kill()
+                running.communicate(timeout=TIMEOUT_S)
 
     def plugin(self, name: str, code: str, *, version: str = "1.0") -> Path:
         """Install a plugin of one module, as a wheel would be unpacked.
@@ -103,11 +113,11 @@ def is_running(pid: int) -> bool:
 
 
 @pytest.fixture
-def llm(tmp_path: Path) -> CommandLine:
+def llm(tmp_path: Path, site: Path) -> Generator[CommandLine]:
     """The command line of somebody who uses it for the first time."""
-    site = tmp_path / "site"
-    site.mkdir()
-    return CommandLine(home=tmp_path / "home", site=site)
+    command = CommandLine(home=tmp_path / "home", site=site)
+    yield command
+    command.end_all()
 
 
 PARROT = """
