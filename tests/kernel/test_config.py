@@ -50,6 +50,17 @@ def test_a_change_is_kept_and_private(paths: Paths) -> None:
     assert stat.S_IMODE(paths.config.stat().st_mode) == 0o600
 
 
+def test_a_plugin_is_disabled_once_and_enabled_whole(paths: Paths) -> None:
+    """`llm plugins disable` twice is like once."""
+    for _ in range(2):
+        change_config(
+            paths, lambda config: config.with_disabled("llm-foo/foo", True).with_disabled("a/b", True)
+        )
+    assert load_config(paths).disabled == ("llm-foo/foo", "a/b")
+    change_config(paths, lambda config: config.with_disabled("llm-foo/foo", False))
+    assert json.loads(paths.config.read_text()) == {"disabled": ["a/b"]}
+
+
 def test_members_of_other_versions_are_kept(paths: Paths) -> None:
     """An older Cellwall must not destroy the settings of a newer one."""
     write(paths, '{"future": {"a": [1, null]}, "default_model": "m"}')
@@ -73,6 +84,8 @@ def test_members_of_other_versions_are_kept(paths: Paths) -> None:
         ('{"timeouts": {"total_s": NaN}}', "seconds greater than 0"),
         ('{"timeouts": {"total_s": Infinity}}', "seconds greater than 0"),
         ('{"logging": "yes"}', "'logging' must be true or false"),
+        ('{"disabled": "foo"}', "'disabled' must be a list of plugins"),
+        ('{"disabled": [1]}', "'disabled' must be a list of plugins"),
     ],
 )
 def test_a_wrong_file_is_one_sentence_and_stays(paths: Paths, content: str | bytes, cause: str) -> None:

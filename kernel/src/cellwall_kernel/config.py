@@ -1,6 +1,7 @@
 """The user's settings: `config.json` in the user folder.
 
-    {"default_model": "smollm2", "timeouts": {"total_s": 60}, "owners": {"gpt-4": "openai"}, "logging": false}
+    {"default_model": "smollm2", "timeouts": {"total_s": 60}, "owners": {"gpt-4": "openai"}, "logging": false,
+     "disabled": ["llm-foo/foo"], "sandbox": {"minimum": "PARTIAL"}}
 
 Every member may be missing, and members that this version does not know are kept when a command changes the
 file. What the settings mean is left to the modules that ask for them.
@@ -31,6 +32,8 @@ class Config:
         owners: model id -> the plugin that shall provide it, where several plugins offer the same id.
         timeouts: name of a deadline -> seconds, more than 0.
         logging: whether prompts and answers are written to the log database.
+        disabled: the plugins that shall not be started, by `PluginRecord.grant_key`.
+        sandbox: how strong it must be: "minimum" -> STRONG, PARTIAL or NONE, for `llm doctor`.
         unknown: members of the file that this version does not know, kept as they are.
     """
 
@@ -38,6 +41,8 @@ class Config:
     owners: Mapping[str, str] = field(default_factory=dict[str, str])
     timeouts: Mapping[str, float] = field(default_factory=dict[str, float])
     logging: bool = True
+    disabled: tuple[str, ...] = ()
+    sandbox: Mapping[str, str] = field(default_factory=dict[str, str])
     unknown: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def with_default_model(self, model: str | None) -> Config:
@@ -52,6 +57,16 @@ class Config:
     def with_logging(self, on: bool) -> Config:
         """Return the settings with logging on or off."""
         return replace(self, logging=on)
+
+    def with_disabled(self, plugin: str, is_disabled: bool) -> Config:
+        """Return the settings with a plugin disabled, or enabled again.
+
+        Args:
+            plugin: its `PluginRecord.grant_key`.
+            is_disabled: what it shall be.
+        """
+        others = tuple(known for known in self.disabled if known != plugin)
+        return replace(self, disabled=(*others, plugin) if is_disabled else others)
 
 
 def load_config(paths: Paths) -> Config:
@@ -108,6 +123,10 @@ def _members(config: Config) -> dict[str, Any]:
         members["timeouts"] = dict(config.timeouts)
     if not config.logging:
         members["logging"] = False
+    if config.sandbox:
+        members["sandbox"] = dict(config.sandbox)
+    if config.disabled:
+        members["disabled"] = list(config.disabled)
     return members
 
 
@@ -129,6 +148,8 @@ def _parse(path: Path, content: bytes) -> Config:
         if name in unknown and not is_right(unknown[name]):
             raise _wrong(path, f"'{name}' must be {meaning}")
     known = {name: unknown.pop(name) for name in _MEMBERS if name in unknown}
+    if "disabled" in known:
+        known["disabled"] = tuple(known["disabled"])
     return Config(**known, unknown=unknown)
 
 
@@ -142,6 +163,14 @@ def _is_text_table(value: object) -> bool:
     )
 
 
+def _is_text_list(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, str) for entry in cast("list[object]", value))
+
+
+def _is_sandbox(value: object) -> bool:
+    return _is_text_table(value) and cast("dict[str, str]", value).get("minimum", "PARTIAL") in _LEVELS
+
+
 def _is_seconds_table(value: object) -> bool:
     return isinstance(value, dict) and all(
         isinstance(entry, (int, float)) and not isinstance(entry, bool) and 0 < entry < float("inf")
@@ -149,9 +178,13 @@ def _is_seconds_table(value: object) -> bool:
     )
 
 
+_LEVELS = ("STRONG", "PARTIAL", "NONE")
+
 _MEMBERS: dict[str, tuple[Callable[[object], bool], str]] = {
     "default_model": (lambda value: value is None or isinstance(value, str), "the name of a model"),
     "owners": (_is_text_table, "an object of model names and plugin names"),
     "timeouts": (_is_seconds_table, "an object of names and seconds greater than 0"),
     "logging": (lambda value: isinstance(value, bool), "true or false"),
+    "disabled": (_is_text_list, "a list of plugins"),
+    "sandbox": (_is_sandbox, f'an object whose "minimum" is one of {", ".join(_LEVELS)}'),
 }

@@ -4,14 +4,18 @@
     ├── UsageProblem              2   the command line or a setting is wrong
     ├── NotFound                  3   a model, plugin, key, conversation or file that does not exist
     ├── KeyProblem                4   an API key is missing or was rejected
+    │   └── NotGranted                it is there, and the plugin was not granted it
     ├── PluginError               5   a plugin failed
     │   ├── PluginBroken              it cannot be loaded or described
+    │   ├── PluginChanged             its files are not those that were granted something
     │   ├── PluginCrashed             its process ended while it was needed
     │   ├── PluginMisbehaved          it broke the protocol
+    │   ├── LimitExceeded             it used more of the machine than it may
     │   └── CallFailed                it answered a call with an error
     ├── DeadlineExceeded          6   a plugin took longer than it was given
     ├── AssetProblem              7   a data file cannot be fetched or is not what it should be
     ├── StoreProblem              8   the log database or the user folder cannot be read or written
+    ├── InstallProblem            9   a plugin cannot be installed, upgraded or removed
     └── Interrupted             130   Ctrl-C (143 for SIGTERM, 129 for SIGHUP)
 
 The message of an error is one sentence (or two) that names the thing, the cause and what to do about it.
@@ -25,10 +29,14 @@ __all__ = [
     "CallFailed",
     "CellwallError",
     "DeadlineExceeded",
+    "InstallProblem",
     "Interrupted",
     "KeyProblem",
+    "LimitExceeded",
     "NotFound",
+    "NotGranted",
     "PluginBroken",
+    "PluginChanged",
     "PluginCrashed",
     "PluginError",
     "PluginMisbehaved",
@@ -75,6 +83,12 @@ class KeyProblem(CellwallError):
     kind = "KeyMissing"
 
 
+class NotGranted(KeyProblem):
+    """Raised when a plugin needs an API key that its user has not granted it."""
+
+    kind = "NotGranted"
+
+
 class PluginError(CellwallError):
     """Raised when a plugin fails; `plugin` is its name."""
 
@@ -90,6 +104,25 @@ class PluginBroken(PluginError):
     """Raised when a plugin cannot be started, loaded or described."""
 
     kind = "PluginBroken"
+
+
+class PluginChanged(PluginError):
+    """Raised when a plugin's files are not those to which the user has granted something; it does not start.
+
+    Args:
+        plugin: the plugin's name.
+        cause: what is different; ends the sentence "plugin 'x' has changed since …: ".
+    """
+
+    kind = "Changed"
+
+    def __init__(self, plugin: str, cause: str) -> None:
+        super().__init__(
+            plugin,
+            f"plugin '{plugin}' has changed since it was granted what it may do: {cause}; 'llm plugins "
+            f"verify {plugin}' shows more, 'llm plugins grant {plugin} --accept-change' accepts it.",
+        )
+        self.cause = cause
 
 
 class PluginCrashed(PluginError):
@@ -114,6 +147,12 @@ class PluginMisbehaved(PluginError):
     """Raised when a plugin breaks the protocol, for instance by an endless line; its process is stopped."""
 
     kind = "BadOutput"
+
+
+class LimitExceeded(PluginError):
+    """Raised when a plugin uses more memory, time, files or processes than it may; its process is stopped."""
+
+    kind = "LimitExceeded"
 
 
 class CallFailed(PluginError):
@@ -153,6 +192,13 @@ class StoreProblem(CellwallError):
 
     exit_code = 8
     kind = "StoreProblem"
+
+
+class InstallProblem(CellwallError):
+    """Raised when a plugin cannot be installed, upgraded or removed; what was there before still is."""
+
+    exit_code = 9
+    kind = "InstallProblem"
 
 
 class Interrupted(CellwallError):

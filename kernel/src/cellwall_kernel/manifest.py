@@ -12,8 +12,17 @@ one file.
     [files]                         # files that the user may add
     suffixes = [".gguf"]
 
+    [permissions]                   # what it may do, if the user agrees: see `permissions`
+    network = ["api.example.com"]
+
+    [sandbox]                       # do not start it where these are not enforced
+    require = ["files", "network"]
+
+Above all tables may stand `command = ["node", "plugin.js"]`: the program of a plugin in another language.
+
 A manifest that cannot be used is a problem of its plugin and of nobody else: it is kept as a sentence, never
-raised. Where the file is looked for is known to `discovery`; what the types mean is known to `assets`.
+raised. Where the file is looked for is known to `discovery`; what the types mean is known to `assets` and
+`permissions`.
 """
 
 # ruff: noqa: PTH119, PTH123 - discovery hands over texts
@@ -26,6 +35,7 @@ from typing import Any
 import msgspec
 
 from cellwall_kernel.assets.spec import AssetSpec, FileKind
+from cellwall_kernel.permissions import Permissions, Reasons
 
 __all__ = ["MAX_MANIFEST_BYTES", "Manifest", "ManifestFile", "parse_manifest", "read_manifest"]
 
@@ -33,22 +43,45 @@ MAX_MANIFEST_BYTES = 256 * 1024
 """A larger file is refused: nobody writes one by hand, and every change of the environment reads it."""
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a `plugin.toml` declares.
+MAX_COMMAND_WORDS = 100
+"""A longer command is not written by hand."""
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a `plugin.toml` declares; as JSON it is part of the catalogue.
 
     Args:
         assets: data files that the host fetches for the plugin.
         files: which files a user may add; None if none.
+        permissions: what it asks for beyond the default.
+        reasons: why, in the author's words, by names of `[permissions]`.
+        requires: what must be enforced for it to start, in the words of `permissions.REQUIREMENTS`.
+        command: the program that it is, and its arguments; empty for a plugin in Python. The first word is a
+            program's name or a path beside the manifest; so may the others be.
     """
 
     assets: list[AssetSpec] = []
     files: FileKind | None = None
+    permissions: Permissions = Permissions()
+    reasons: Reasons = {}
+    requires: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = [asset.name for asset in self.assets]
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two assets are called {name!r}")
+
+
+class _Members(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The members of the file; the tables with a vocabulary of their own are read by `permissions`."""
+
+    assets: list[AssetSpec] = []
+    files: FileKind | None = None
+    permissions: dict[str, Any] = {}
+    sandbox: dict[str, Any] = {}
+    command: tuple[str, ...] | None = None
 
 
 class ManifestFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,8 +128,37 @@ def parse_manifest(content: bytes) -> Manifest:
     """
     import tomllib
 
+    from cellwall_kernel.permissions import parse_permissions, parse_requirements
+
     try:
         values: dict[str, Any] = tomllib.loads(content.decode())
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
-    return msgspec.convert(values, Manifest)
+    members = msgspec.convert(values, _Members)
+    permissions, reasons = parse_permissions(members.permissions)
+    return Manifest(
+        assets=members.assets,
+        files=members.files,
+        permissions=permissions,
+        reasons=reasons,
+        requires=parse_requirements(members.sandbox),
+        command=() if members.command is None else _checked_command(members.command),
+    )
+
+
+def _checked_command(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the command, if it can be one.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if not words or not all(words) or any("\0" in word for word in words):
+        raise ValueError("command must be a program and its arguments, none of them empty")
+    if len(words) > MAX_COMMAND_WORDS:
+        raise ValueError(f"command has {len(words)} words; {MAX_COMMAND_WORDS} are allowed")
+    program = words[0]
+    if not program.isprintable() or program.startswith(("/", "-", "~")) or ".." in program.split("/"):
+        raise ValueError(
+            f"command begins with {program!r}; it must be a program's name, or a path beside the manifest"
+        )
+    return words

@@ -1,6 +1,9 @@
 """The user folder: where every file and folder of a user is.
 
     keys.json       config.json     logs.db
+    grants.json     what every plugin may do            pins/   the files that each of those was made of
+    wall.json       doctor.json     what was found out about this machine's wall
+    environments/NAME/              the environment that `llm install` made for a plugin, in generations
     catalogue/      what every installed plugin offers, one file per environment
     assets/         downloaded data files by SHA-256, user.json, partial/
     plugins/NAME/   data/ and tmp/ of one plugin (its home and its TMPDIR), stderr.log
@@ -69,6 +72,11 @@ class Paths:
     def config(self) -> Path:
         """The file of settings."""
         return self.root / "config.json"
+
+    @property
+    def grants(self) -> Path:
+        """The file of what the user has granted to plugins, readable by its owner alone."""
+        return self.root / "grants.json"
 
     @property
     def logs_db(self) -> Path:

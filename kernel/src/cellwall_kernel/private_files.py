@@ -25,13 +25,17 @@ LOCK_POLL_S = 0.005
 
 
 @contextmanager
-def locked(path: Path) -> Generator[None]:
+def locked(path: Path, *, wait_s: float = LOCK_WAIT_S) -> Generator[None]:
     """Hold the lock that belongs to `path`: a file beside it, with ".lock" appended, which stays there.
 
     The lock is for changes; reading needs none. It excludes other threads as well, and is freed if we die.
 
+    Args:
+        path: what is changed under the lock, a file or a folder.
+        wait_s: how long to wait for another process, in seconds.
+
     Raises:
-        StoreProblem: another process holds it for more than ten seconds, or the folder cannot be written.
+        StoreProblem: another process holds it for longer than that, or the folder cannot be written.
     """
     lock_path = path.with_name(path.name + ".lock")
     try:
@@ -41,7 +45,7 @@ def locked(path: Path) -> Generator[None]:
             f"{path} cannot be changed: {lock_path}: {error.strerror}; make the folder writable."
         ) from error
     try:
-        _take(descriptor, path)
+        _take(descriptor, path, wait_s)
         yield
     finally:
         os.close(descriptor)  # closing frees the lock
@@ -82,11 +86,11 @@ def make_private(path: Path) -> None:
             path.chmod(mode & 0o700)
 
 
-def _take(descriptor: int, path: Path) -> None:
+def _take(descriptor: int, path: Path, wait_s: float) -> None:
     import fcntl
     import time
 
-    give_up = time.monotonic() + LOCK_WAIT_S
+    give_up = time.monotonic() + wait_s
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -94,7 +98,7 @@ def _take(descriptor: int, path: Path) -> None:
             if time.monotonic() > give_up:
                 raise StoreProblem(
                     f"{path} cannot be changed: another process holds its lock for more than "
-                    f"{LOCK_WAIT_S:.0f} s; end that process and try again."
+                    f"{wait_s:.0f} s; end that process and try again."
                 ) from None
             time.sleep(LOCK_POLL_S)
         except OSError as error:
