@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from cellwall_kernel.paths import Paths
+from cellwall_kernel.wall import Mechanisms
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,3 +54,23 @@ def site(tmp_path: Path) -> Path:
     folder = tmp_path / "site"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture(params=["with bubblewrap", "without bubblewrap"])
+def both_walls(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run the test twice: with bubblewrap around the wall, and where it is not to be found.
+
+    The product has no switch for it, so the search path loses every folder that holds the program.
+    """
+    wanted: str = request.param
+    if wanted == "without bubblewrap":
+        monkeypatch.setenv("PATH", path_without("bwrap"))
+    elif (found := Mechanisms.detect()).bubblewrap is None:
+        pytest.skip(f"no bubblewrap around the wall here: {found.bubblewrap_problem}")
+    return wanted
+
+
+def path_without(program: str) -> str:
+    """Return the search path without the folders in which a program is."""
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return os.pathsep.join(folder for folder in folders if not os.access(f"{folder}/{program}", os.X_OK))

@@ -17,11 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellwall_kernel.discovery import Environment, PluginRecord, discover
+from cellwall_kernel.grants import accept
 from cellwall_kernel.launch import Launch
+from cellwall_kernel.permissions import parse_item, permissions_of
 from cellwall_wire import Message, PromptParams, TextPart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from cellwall_kernel.paths import Paths
 
 HERE = Path(__file__).parent
 
@@ -87,6 +91,7 @@ def environment_of(*sites: Path) -> Environment:
         prefix=str(sites[0]),
         tag=here.tag,
         folders=tuple(("path", str(site)) for site in sites),
+        code=tuple(folder for _, folder in here.folders),  # where the SDK is
     )
 
 
@@ -110,6 +115,31 @@ def install_from_zoo(site: Path, name: str, **settings: str) -> PluginRecord:
         source = head + constants + rest.partition("# end of settings\n")[2]
     install(site, f"zoo-{name}", {f"zoo_{name}.py": source}, points={name: f"zoo_{name}"})
     return next(record for record in discover(environment_of(site)) if record.name == name)
+
+
+def grant(paths: Paths, record: PluginRecord, *items: str) -> None:
+    """Grant a plugin what `llm plugins grant` would, in place of what it was granted before.
+
+    Args:
+        paths: the user folder.
+        record: the plugin, as it is installed now.
+        items: as on the command line, such as "spawn=any".
+    """
+    accept(paths, record, permissions_of(parse_item(item) for item in items))
+
+
+def install_obedient(site: Path, paths: Paths, line: Lifeline, *items: str) -> PluginRecord:
+    """Install the plugin that does what it is told and holds a lifeline, which it is granted.
+
+    Args:
+        site: where.
+        paths: the user folder.
+        line: its lifeline.
+        items: what else it is granted, as for `grant`.
+    """
+    record = install_from_zoo(site, "obeys", lifeline=str(line.path))
+    grant(paths, record, line.item, *items)
+    return record
 
 
 def program(name: str, cwd: Path) -> Launch:
@@ -152,6 +182,11 @@ class Lifeline:
         self._poll.register(self._fd, select.POLLIN)
         self._names: list[str] = []
         self._rest = ""
+
+    @property
+    def item(self) -> str:
+        """What a plugin must be granted in order to hold the line."""
+        return f"write={self.path}"
 
     def wait_for(self, *names: str) -> None:
         """Wait until processes of these names hold the line.

@@ -6,12 +6,14 @@ import os
 import select
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.children.kit import DEATH_S, HERE, PATIENCE_S, install_from_zoo
+from cellwall_kernel.paths import Paths
+from tests.children.kit import DEATH_S, HERE, PATIENCE_S, install_from_zoo, install_obedient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,12 +56,13 @@ def hosts() -> Iterator[list[Host]]:
         host.process.stdout.close()
 
 
+@pytest.mark.usefixtures("both_walls")
 @pytest.mark.parametrize("orders", ["sleep", "spin", "hold", "deaf,hold", "stop", "daemon,child,deaf,hold"])
 def test_a_plugin_and_all_it_started_end_with_the_host(
     orders: str, tmp_path: Path, site: Path, lifeline: Lifeline, hosts: list[Host]
 ) -> None:
     """Whatever its main thread does: the keeper hears of the death, and it is another process."""
-    install_from_zoo(site, "obeys", lifeline=str(lifeline.path))
+    install_obedient(site, Paths(tmp_path / "home"), lifeline, "spawn=any")
     host = Host(str(site), str(tmp_path / "home"), "obeys", orders)
     hosts.append(host)
     assert host.word() == "begun"
@@ -70,6 +73,7 @@ def test_a_plugin_and_all_it_started_end_with_the_host(
     lifeline.wait_until_all_are_dead(DEATH_S)
 
 
+@pytest.mark.usefixtures("both_walls")
 @pytest.mark.parametrize("delay_ms", [0, 2, 5, 10, 20, 40, 80])
 def test_a_host_that_dies_while_a_plugin_starts_leaves_nothing(
     delay_ms: int, tmp_path: Path, site: Path, hosts: list[Host]
@@ -87,7 +91,9 @@ def test_a_host_that_dies_while_a_plugin_starts_leaves_nothing(
 
     assert alive.poll(DEATH_S * 1000), "the keeper lives"
     os.close(keeper)
-    assert processes_with(str(site)) == []
+    end = time.monotonic() + DEATH_S
+    while left := processes_with(str(site)):  # around a namespace, the process that we know ends first
+        assert time.monotonic() < end, left
 
 
 def processes_with(text: str) -> list[str]:

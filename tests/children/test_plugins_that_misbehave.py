@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import signal
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 
+from cellwall_kernel import launch
+from cellwall_kernel.confinement import confine
 from cellwall_kernel.errors import (
     CallFailed,
     DeadlineExceeded,
@@ -15,10 +19,12 @@ from cellwall_kernel.errors import (
     PluginBroken,
     PluginCrashed,
 )
+from cellwall_kernel.process import compose, spawn
 from cellwall_kernel.session import Deadline, Handler, Session
 from cellwall_kernel.supervisor import Supervisor, spawn_plugin
-from cellwall_wire import AssetFile, Delta, KeysGetParams, KeysGetResult
-from tests.children.kit import DEATH_S, PATIENCE_S, environment_of, install_from_zoo, prompt
+from cellwall_wire import AssetFile, Delta, Dirs, KeysGetParams, KeysGetResult, Limits
+from tests.children.kit import DEATH_S, PATIENCE_S, grant, install_from_zoo, install_obedient, prompt
+from tests.support.pair import hello
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -44,7 +50,7 @@ async def supervisor(paths: Paths, site: Path) -> AsyncIterator[Supervisor]:
     """A supervisor for the plugins in `site`; its end, too, is bounded."""
     handlers: dict[str, Handler] = {"keys/get": key_service}
     with anyio.fail_after(2 * PATIENCE_S):
-        async with Supervisor(paths, environment=environment_of(site), services=handlers) as running:
+        async with Supervisor(paths, services=handlers) as running:
             yield running
 
 
@@ -96,7 +102,7 @@ async def test_a_plugin_that_dies_before_anybody_listens_is_told_like_any_other(
 ) -> None:
     """It is told to load while the host still imports its event loop, and may be gone by then."""
     record = install_from_zoo(site, "exits_at_import")
-    spawned = spawn_plugin(record, paths, environment=environment_of(site), assets={})
+    spawned = spawn_plugin(record, paths, assets={})
     assert spawned.pidfd is not None
     with anyio.fail_after(PATIENCE_S):
         await anyio.wait_readable(spawned.pidfd)
@@ -111,8 +117,8 @@ async def test_a_plugin_whose_files_are_known_loads_before_anybody_listens(
     supervisor: Supervisor, site: Path, paths: Paths, lifeline: Lifeline
 ) -> None:
     """A slow import and the host's own imports take their time side by side."""
-    record = install_from_zoo(site, "obeys", lifeline=str(lifeline.path))
-    spawned = spawn_plugin(record, paths, environment=environment_of(site), assets={})
+    record = install_obedient(site, paths, lifeline)
+    spawned = spawn_plugin(record, paths, assets={})
     lifeline.wait_for("plugin")
 
     session = await supervisor.start(record, spawned=spawned)
@@ -125,11 +131,15 @@ async def test_a_pipe_that_takes_only_part_of_the_first_line_gets_the_rest_later
 ) -> None:
     """The system gives small pipes to a user who has many."""
     record = install_from_zoo(site, "obeys")
-    spawned = spawn_plugin(record, paths, environment=environment_of(site))
+    data, tmp = str(paths.plugin_data("obeys")), str(paths.plugin_tmp("obeys"))
+    spawned = spawn(launch.plan(record, data=data, tmp=tmp, wall=confine(record, paths)))
     fcntl.fcntl(spawned.stdin, fcntl.F_SETPIPE_SZ, 4096)
     assets = {f"file {number}": AssetFile("/" + "x" * 200) for number in range(100)}
+    spawned.greet(compose("obeys", hello(assets=assets, dirs=Dirs(data, tmp)), Limits()))
+    assert spawned.greeting is not None
+    assert spawned.greeting.unsent != b""
 
-    session = await supervisor.start(record, spawned=spawned, assets=assets)
+    session = await supervisor.start(record, spawned=spawned)
 
     assert await say(session, "") == "begun"
 
@@ -140,7 +150,7 @@ async def test_what_cannot_be_said_to_a_plugin_is_told_before_it_is_started(site
     assets = {"weights": AssetFile("/\udcff")}
 
     with pytest.raises(CallFailed, match=r"'obeys' cannot be asked: .*JSON"):
-        spawn_plugin(record, paths, environment=environment_of(site), assets=assets)
+        spawn_plugin(record, paths, assets=assets)
 
 
 async def test_a_slow_import_costs_its_limit_and_no_more(supervisor: Supervisor, site: Path) -> None:
@@ -151,11 +161,14 @@ async def test_a_slow_import_costs_its_limit_and_no_more(supervisor: Supervisor,
         await supervisor.start(record, timeout_s=0.5)
 
 
+@pytest.mark.usefixtures("both_walls")
 async def test_nothing_that_a_plugin_prints_reaches_the_wire(
     supervisor: Supervisor, site: Path, paths: Paths
 ) -> None:
     """Prints of Python, the system and grandchildren go to the log; the input is empty (anchors 7, 8)."""
-    session = await supervisor.start(install_from_zoo(site, "prints_at_import"))
+    record = install_from_zoo(site, "prints_at_import")
+    grant(paths, record, "spawn=any")
+    session = await supervisor.start(record)
 
     assert await say(session, "hello") == "read 0 characters"
 
@@ -166,10 +179,8 @@ async def test_nothing_that_a_plugin_prints_reaches_the_wire(
     assert "printed in execute\n" in log
 
 
-@pytest.mark.parametrize(
-    ("order", "cause"),
-    [("segfault", "signal SIGSEGV"), ("exit", "exit code 9"), ("kill keeper,sleep", "signal SIGKILL")],
-)
+@pytest.mark.usefixtures("both_walls")
+@pytest.mark.parametrize(("order", "cause"), [("segfault", "signal SIGSEGV"), ("exit", "exit code 9")])
 async def test_a_crash_is_told_by_its_signal_or_exit_code(
     order: str, cause: str, supervisor: Supervisor, site: Path
 ) -> None:
@@ -180,6 +191,39 @@ async def test_a_crash_is_told_by_its_signal_or_exit_code(
         await say(session, order)
 
     assert caught.value.cause == cause
+
+
+@pytest.mark.usefixtures("both_walls")
+@pytest.mark.parametrize("items", [(), ("spawn=any",)], ids=["by default", "with programs granted"])
+async def test_a_plugin_cannot_kill_its_keeper(
+    items: tuple[str, ...], supervisor: Supervisor, site: Path, paths: Paths
+) -> None:
+    """It stands outside the wall (sandbox.md §3: the filter's own pid, or Landlock 6 with programs)."""
+    record = install_from_zoo(site, "obeys")
+    grant(paths, record, *items)
+    session = await supervisor.start(record)
+
+    with pytest.raises(CallFailed, match="Operation not permitted"):
+        await say(session, "kill keeper")
+    assert await say(session, "") == "begun"
+
+
+@pytest.mark.usefixtures("both_walls")
+async def test_a_keeper_that_is_killed_takes_all_with_it(
+    supervisor: Supervisor, site: Path, paths: Paths, lifeline: Lifeline
+) -> None:
+    """Somebody outside may kill it, such as a machine without memory; the plugin must not be left behind."""
+    session = await supervisor.start(install_obedient(site, paths, lifeline, "spawn=any"))
+    assert await say(session, "child") == "begun child"
+    lifeline.wait_for("plugin", "child")
+
+    async with session.open("model/prompt", prompt("sleep"), deadline=PATIENT) as call:
+        await anext(aiter(call))
+        os.kill(session._child.pid, signal.SIGKILL)
+        with pytest.raises(PluginCrashed, match="SIGKILL"):
+            await call.finish()
+
+    lifeline.wait_until_all_are_dead(DEATH_S)
 
 
 async def test_an_error_in_a_plugin_fails_one_call_and_not_the_plugin(
@@ -193,12 +237,13 @@ async def test_an_error_in_a_plugin_fails_one_call_and_not_the_plugin(
     assert await say(session, "") == "begun"
 
 
+@pytest.mark.usefixtures("both_walls")
 @pytest.mark.parametrize("orders", ["spin", "sleep", "hold", "deaf,spin", "deaf,hold", "stop", "stop all"])
 async def test_a_call_that_never_ends_is_ended(
-    orders: str, supervisor: Supervisor, site: Path, lifeline: Lifeline
+    orders: str, supervisor: Supervisor, site: Path, paths: Paths, lifeline: Lifeline
 ) -> None:
     """[P-50] [P-6] Busy, asleep, holding the interpreter lock, deaf or stopped: gone in under 7 s."""
-    session = await supervisor.start(install_from_zoo(site, "obeys", lifeline=str(lifeline.path)))
+    session = await supervisor.start(install_obedient(site, paths, lifeline, "spawn=any"))
 
     with anyio.fail_after(7):
         await begun(session, orders)
@@ -207,11 +252,12 @@ async def test_a_call_that_never_ends_is_ended(
     lifeline.wait_until_all_are_dead(DEATH_S)
 
 
+@pytest.mark.usefixtures("both_walls")
 async def test_what_a_plugin_started_ends_with_it(
-    supervisor: Supervisor, site: Path, lifeline: Lifeline
+    supervisor: Supervisor, site: Path, paths: Paths, lifeline: Lifeline
 ) -> None:
     """Children deaf to SIGTERM and daemons in sessions of their own belong to the plugin."""
-    session = await supervisor.start(install_from_zoo(site, "obeys", lifeline=str(lifeline.path)))
+    session = await supervisor.start(install_obedient(site, paths, lifeline, "spawn=any"))
     assert await say(session, "daemon,child") == "begun daemon child"
     lifeline.wait_for("plugin", "daemon", "child")
 
@@ -220,11 +266,12 @@ async def test_what_a_plugin_started_ends_with_it(
     lifeline.wait_until_all_are_dead(DEATH_S)
 
 
+@pytest.mark.usefixtures("both_walls")
 async def test_what_a_crashed_plugin_started_ends_with_it(
-    supervisor: Supervisor, site: Path, lifeline: Lifeline
+    supervisor: Supervisor, site: Path, paths: Paths, lifeline: Lifeline
 ) -> None:
     """A crash is no way to leave a daemon behind."""
-    session = await supervisor.start(install_from_zoo(site, "obeys", lifeline=str(lifeline.path)))
+    session = await supervisor.start(install_obedient(site, paths, lifeline, "spawn=any"))
 
     with pytest.raises(PluginCrashed, match="SIGSEGV"):
         await say(session, "daemon,segfault")
@@ -232,11 +279,12 @@ async def test_what_a_crashed_plugin_started_ends_with_it(
     lifeline.wait_until_all_are_dead(DEATH_S)
 
 
+@pytest.mark.usefixtures("both_walls")
 async def test_killing_now_needs_no_wait_and_leaves_nothing(
-    supervisor: Supervisor, site: Path, lifeline: Lifeline
+    supervisor: Supervisor, site: Path, paths: Paths, lifeline: Lifeline
 ) -> None:
     """The second Ctrl-C kills at once, whatever the plugin does (anchor 31)."""
-    session = await supervisor.start(install_from_zoo(site, "obeys", lifeline=str(lifeline.path)))
+    session = await supervisor.start(install_obedient(site, paths, lifeline, "spawn=any"))
     async with session.open("model/prompt", prompt("daemon,deaf,hold"), deadline=PATIENT) as call:
         await anext(aiter(call))
         lifeline.wait_for("daemon")
@@ -284,14 +332,15 @@ async def test_many_small_pieces_arrive_complete_and_in_order(supervisor: Superv
     assert text == "".join(f"{number} " for number in range(50_000))
 
 
+@pytest.mark.usefixtures("both_walls")
 async def test_leaving_the_supervisor_by_an_error_stops_every_plugin_and_keeps_the_error(
     paths: Paths, site: Path, lifeline: Lifeline
 ) -> None:
     """No error of a command may leave a plugin running, and none may be wrapped on its way out."""
-    record = install_from_zoo(site, "obeys", lifeline=str(lifeline.path))
+    record = install_obedient(site, paths, lifeline)
 
     async def command() -> None:
-        async with Supervisor(paths, environment=environment_of(site)) as supervisor:
+        async with Supervisor(paths) as supervisor:
             await supervisor.start(record)
             raise LookupError("an error of the command")
 
@@ -301,14 +350,15 @@ async def test_leaving_the_supervisor_by_an_error_stops_every_plugin_and_keeps_t
     lifeline.wait_until_all_are_dead(DEATH_S)
 
 
+@pytest.mark.usefixtures("both_walls")
 async def test_a_cancelled_command_stops_its_plugins_before_it_ends(
     paths: Paths, site: Path, lifeline: Lifeline
 ) -> None:
     """Ctrl-C cancels the scope around the command; the way out is shielded and bounded (anchor 31)."""
-    record = install_from_zoo(site, "obeys", lifeline=str(lifeline.path))
+    record = install_obedient(site, paths, lifeline)
 
     with anyio.fail_after(PATIENCE_S), anyio.CancelScope() as scope:
-        async with Supervisor(paths, environment=environment_of(site)) as supervisor:
+        async with Supervisor(paths) as supervisor:
             session = await supervisor.start(record)
             async with session.open("model/prompt", prompt("sleep"), deadline=PATIENT) as call:
                 async for _ in call:

@@ -14,11 +14,12 @@ from cellwall_kernel.errors import (
     PluginCrashed,
     PluginMisbehaved,
 )
-from cellwall_kernel.process import spawn
+from cellwall_kernel.process import Spawned, compose, spawn
 from cellwall_kernel.session import Deadline, Handler, Session
 from cellwall_kernel.supervisor import Supervisor
 from cellwall_wire import Delta, KeysGetParams, KeysGetResult, Limits
 from tests.children.kit import PATIENCE_S, program, prompt, record_of
+from tests.support.pair import hello
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -47,9 +48,16 @@ async def supervisor(paths: Paths) -> AsyncIterator[Supervisor]:
             yield running
 
 
+def greeted(name: str, folder: Path) -> Spawned:
+    """Start a program and say the first word."""
+    spawned = spawn(program(name, folder))
+    spawned.greet(compose(name, hello(), Limits()))
+    return spawned
+
+
 async def start(supervisor: Supervisor, name: str, folder: Path) -> Session:
     """Start a program and bring it through `initialize`."""
-    return await supervisor.start(record_of(name), spawned=spawn(program(name, folder)))
+    return await supervisor.start(record_of(name), spawned=greeted(name, folder))
 
 
 async def texts(session: Session, deadline: Deadline = PATIENT) -> list[str]:
@@ -66,7 +74,7 @@ async def test_a_silent_program_fails_when_its_time_to_start_is_over(
 ) -> None:
     """[P-34] A plugin that says nothing costs its limit and no more (anchor 2)."""
     with pytest.raises(DeadlineExceeded, match=r"'silent' did not finish loading within 0\.3 s"):
-        await supervisor.start(record_of("silent"), spawned=spawn(program("silent", tmp_path)), timeout_s=0.3)
+        await supervisor.start(record_of("silent"), spawned=greeted("silent", tmp_path), timeout_s=0.3)
 
 
 async def test_a_plugin_of_another_protocol_version_says_who_must_be_upgraded(

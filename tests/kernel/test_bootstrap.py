@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import os
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import anyio
 import msgspec
 import pytest
 
+from cellwall_kernel.cell import keeper
 from cellwall_kernel.discovery import discover
 from cellwall_kernel.errors import PluginBroken, PluginCrashed
 from cellwall_kernel.launch import BOOTSTRAP
@@ -22,20 +22,21 @@ from cellwall_kernel.process import Exit
 from cellwall_kernel.session import Deadline
 from cellwall_kernel.supervisor import Supervisor
 from cellwall_wire import Delta
-from tests.children.kit import PATIENCE_S, environment_of, install, install_from_zoo, prompt
+from tests.children.kit import PATIENCE_S, environment_of, grant, install, install_from_zoo, prompt
 
 if TYPE_CHECKING:
-    from cellwall_kernel.discovery import Environment, PluginRecord
+    from cellwall_kernel.discovery import PluginRecord
     from cellwall_kernel.paths import Paths
+    from cellwall_kernel.process import Spawned
     from cellwall_kernel.session import Session
 
 
-def in_a_cell(record: PluginRecord, paths: Paths, environment: Environment, *questions: str) -> list[Any]:
+def in_a_cell(record: PluginRecord, paths: Paths, *questions: str) -> list[Any]:
     """Start the plugin and return the values of Python expressions inside it."""
 
     async def scene() -> list[Any]:
         with anyio.fail_after(PATIENCE_S):
-            async with Supervisor(paths, environment=environment) as supervisor:
+            async with Supervisor(paths) as supervisor:
                 session = await supervisor.start(record)
                 return [ast.literal_eval(await answer(session, question)) for question in questions]
 
@@ -51,6 +52,7 @@ async def answer(session: Session, question: str) -> str:
     return "".join(found)
 
 
+@pytest.mark.usefixtures("both_walls")
 def test_a_plugin_sees_an_environment_built_from_a_list_of_names(
     site: Path, paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -59,9 +61,7 @@ def test_a_plugin_sees_an_environment_built_from_a_list_of_names(
     monkeypatch.setenv("LC_MONETARY", "C")
     record = install_from_zoo(site, "tells")
 
-    seen, cwd, mask = in_a_cell(
-        record, paths, environment_of(site), "dict(os.environ)", "os.getcwd()", "os.umask(0o77)"
-    )
+    seen, cwd, mask = in_a_cell(record, paths, "dict(os.environ)", "os.getcwd()", "os.umask(0o77)")
 
     home = str(paths.plugin_data("tells"))
     assert "CANARY_API_KEY" not in seen
@@ -69,34 +69,79 @@ def test_a_plugin_sees_an_environment_built_from_a_list_of_names(
     assert (cwd, mask) == (home, 0o77)
 
 
+LIST_OPEN = """
+import os, resource
+
+def is_open(fd):
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
+
+print([fd for fd in range(resource.getrlimit(resource.RLIMIT_NOFILE)[0]) if is_open(fd)])
+"""
+"""A program that prints which descriptors it was given."""
+
+
+@pytest.mark.usefixtures("both_walls")
 def test_the_wire_is_out_of_reach_of_the_plugin_and_of_what_it_starts(site: Path, paths: Paths) -> None:
     """Descriptor 0 is empty, 1 is the log; programs that the plugin starts inherit no end (anchors 7, 8)."""
     record = install_from_zoo(site, "tells")
+    grant(paths, record, "spawn=any")
     descriptors = (
         "{int(fd): os.readlink(f'/proc/self/fd/{fd}') for fd in os.listdir('/proc/self/fd') if int(fd) < 3}"
     )
-    inherited = "__import__('subprocess').check_output(['/bin/ls', '/proc/self/fd'], close_fds=False).split()"
+    inherited = (
+        f"__import__('subprocess').check_output([sys.executable, '-c', {LIST_OPEN!r}], close_fds=False)"
+    )
 
-    mine, theirs = in_a_cell(record, paths, environment_of(site), descriptors, inherited)
+    mine, theirs = in_a_cell(record, paths, descriptors, inherited)
 
     assert mine[0] == "/dev/null"
     assert mine[1] == mine[2] != "/dev/null"
-    assert set(theirs) == {b"0", b"1", b"2", b"3"}  # 3 is the folder that ls reads
+    assert theirs == b"[0, 1, 2]\n"
 
 
-def test_the_keeper_holds_no_end_of_the_wire(site: Path, paths: Paths) -> None:
-    """A keeper that held one would hide from the host that the plugin has closed it."""
-    record = install_from_zoo(site, "tells")
-    of_keeper = (
-        "[os.readlink(f'/proc/{os.getppid()}/fd/{fd}') for fd in os.listdir(f'/proc/{os.getppid()}/fd')]"
-    )
-
+@pytest.mark.usefixtures("both_walls")
+def test_nobody_but_the_plugin_holds_an_end_of_the_wire(site: Path, paths: Paths) -> None:
+    """A keeper, or a wrapping, that held one would hide from the host that the plugin has closed it."""
     if os.geteuid() != 0:
         pytest.skip("only root may look at a keeper's descriptors: it is not dumpable")
-    (held,) = in_a_cell(record, paths, environment_of(site), of_keeper)
+    record = install_from_zoo(site, "tells")
 
-    assert sorted(held)[:2] == ["/dev/null", "/dev/null"]
-    assert len([name for name in held if name.startswith("pipe:")]) == 1  # stderr, for its own last words
+    async def scene() -> list[str]:
+        with anyio.fail_after(PATIENCE_S):
+            async with Supervisor(paths) as supervisor:
+                session = await supervisor.start(record)
+                return holders_of_wire(session._child._spawned)
+
+    (holder,) = anyio.run(scene)
+
+    assert BOOTSTRAP in holder
+
+
+def holders_of_wire(spawned: Spawned) -> list[str]:
+    """Return the command lines of those around and in a cell who hold an end of its wire."""
+    wire = {Path(f"/proc/self/fd/{fd}").readlink() for fd in (spawned.stdin, spawned.stdout)}
+    family = [spawned.pid, *descendants(spawned.pid)]
+    return [command_of(pid) for pid in family if wire & held_by(pid)]
+
+
+def descendants(pid: int) -> list[int]:
+    """List the children of a process, and theirs."""
+    found = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [*found, *(each for child in found for each in descendants(child))]
+
+
+def held_by(pid: int) -> set[Path]:
+    """Return what the descriptors of a process lead to."""
+    return {fd.readlink() for fd in Path(f"/proc/{pid}/fd").iterdir()}
+
+
+def command_of(pid: int) -> str:
+    """Return the command line of a process."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
 
 
 def test_the_search_path_of_a_cell_is_the_hosts(site: Path, paths: Paths, tmp_path: Path) -> None:
@@ -107,29 +152,28 @@ def test_the_search_path_of_a_cell_is_the_hosts(site: Path, paths: Paths, tmp_pa
     (tmp_path / "third").mkdir()
     record = install_from_zoo(site, "tells")
     first.mkdir()
-    base = environment_of(site)
     folders = (
         ("path", str(first)),
         ("path", str(site)),
         ("site", str(second)),
         ("path", str(tmp_path / "third")),
     )
-    environment = msgspec.structs.replace(base, folders=folders)
 
-    (path,) = in_a_cell(record, paths, environment, "sys.path")
+    (path,) = in_a_cell(msgspec.structs.replace(record, folders=folders), paths, "sys.path")
 
     wanted = [folder for _, folder in folders]
     assert [entry for entry in path if entry in wanted] == wanted
     assert not [entry for entry in path if entry in {"", str(Path(BOOTSTRAP).parent), str(Path.cwd())}]
 
 
+@pytest.mark.usefixtures("both_walls")
 def test_code_in_a_pth_file_runs_after_the_wire_is_out_of_reach(site: Path, paths: Paths) -> None:
     """Such a file is foreign code; what it prints goes to the log like all else."""
     record = install_from_zoo(site, "tells")
     (site / "noisy.pth").write_text("import os; os.write(1, b'printed by a .pth file')\n")
-    environment = msgspec.structs.replace(environment_of(site), folders=(("site", str(site)),))
+    record = msgspec.structs.replace(record, folders=(("site", str(site)),))
 
-    assert in_a_cell(record, paths, environment, "1 + 1") == [2]
+    assert in_a_cell(record, paths, "1 + 1") == [2]
     assert "printed by a .pth file" in paths.plugin_log("tells").read_text("utf-8")
 
 
@@ -138,7 +182,7 @@ def test_nothing_in_the_working_folder_is_imported(site: Path, paths: Paths) -> 
     record = install_from_zoo(site, "tells")
     (paths.plugin_data("tells") / "ctypes.py").write_text("raise SystemExit('hijacked')")
 
-    assert in_a_cell(record, paths, environment_of(site), "sys.flags.isolated") == [1]
+    assert in_a_cell(record, paths, "sys.flags.isolated") == [1]
 
 
 def test_an_environment_without_the_sdk_is_told_in_a_sentence(
@@ -152,9 +196,10 @@ def test_an_environment_without_the_sdk_is_told_in_a_sentence(
     with pytest.raises(
         PluginBroken, match=r"cannot run: .* no usable cellwall-sdk: .*; install cellwall-sdk there"
     ):
-        in_a_cell(record, paths, environment_of(site))
+        in_a_cell(record, paths)
 
 
+@pytest.mark.usefixtures("both_walls")
 @pytest.mark.parametrize(
     ("deed", "cause"),
     [
@@ -170,7 +215,7 @@ def test_the_keeper_ends_exactly_as_the_plugin_did(deed: str, cause: str, site: 
     record = install_from_zoo(site, "tells")
 
     with pytest.raises(PluginCrashed) as caught:
-        in_a_cell(record, paths, environment_of(site), deed)
+        in_a_cell(record, paths, deed)
 
     assert caught.value.cause == cause
     assert list(paths.plugin_data("tells").glob("core*")) == []
@@ -191,6 +236,7 @@ print("said", end="")
 """
 
 
+@pytest.mark.usefixtures("both_walls")
 def test_a_plugin_that_leaves_has_its_threads_exit_functions_and_files_seen_to(
     site: Path, paths: Paths
 ) -> None:
@@ -200,7 +246,7 @@ def test_a_plugin_that_leaves_has_its_threads_exit_functions_and_files_seen_to(
 
     async def scene() -> Exit | None:
         with anyio.fail_after(PATIENCE_S):
-            async with Supervisor(paths, environment=environment_of(site)) as supervisor:
+            async with Supervisor(paths) as supervisor:
                 session = await supervisor.start(record)
                 await supervisor.stop(session)
                 return session._child.exit
@@ -218,20 +264,15 @@ def test_a_plugin_that_cannot_be_found_is_told_by_its_name(site: Path, paths: Pa
     record = msgspec.structs.replace(install_from_zoo(site, "tells"), name="gone", target="llm_gone:plugin")
 
     with pytest.raises(PluginBroken, match="No module named 'llm_gone'"):
-        in_a_cell(record, paths, environment_of(site))
+        in_a_cell(record, paths)
 
 
 def test_children_are_found_without_the_kernels_list_of_them() -> None:
     """Some kernels have no `/proc/…/children`; reading every status gives the same answer."""
-    spec = importlib.util.spec_from_file_location("bootstrap", BOOTSTRAP)
-    assert spec is not None
-    assert spec.loader is not None
-    bootstrap = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(bootstrap)
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
-        assert child.pid in bootstrap.children_by_scan(os.getpid())
-        assert set(bootstrap.living_children(0)) == set(bootstrap.children_by_scan(os.getpid()))
+        assert child.pid in keeper.children_by_scan(os.getpid())
+        assert set(keeper.living_children(0)) == set(keeper.children_by_scan(os.getpid()))
     finally:
         child.kill()
         child.communicate(timeout=PATIENCE_S)

@@ -40,18 +40,10 @@ class Scene:
         self.site.mkdir()
         self.paths = Paths(folder / "home")
         self.environment = environment_of(self.site)
-        self.failure = folder / "failure"
 
     def install(self, name: str, version: str = "1.0", **settings: str) -> None:
         """Install a plugin of the zoo that counts; `settings` are its constants."""
-        values = {
-            "notes": str(self.folder / "notes"),
-            "models": name,
-            "aliases": "",
-            "delay_s": "0",
-            **settings,
-        }
-        values.setdefault("failure", str(self.failure))
+        values = {"models": name, "aliases": "", "delay_s": "0", **settings}
         head, _, rest = plugin_source("counted").partition("# settings\n")
         constants = "".join(f"{key.upper()} = {value!r}\n" for key, value in values.items())
         source = head + constants + rest.partition("# end of settings\n")[2]
@@ -73,7 +65,7 @@ class Scene:
 
         async def run() -> None:
             with anyio.fail_after(2 * PATIENCE_S):
-                async with Supervisor(self.paths, environment=self.environment) as supervisor:
+                async with Supervisor(self.paths) as supervisor:
                     await work(catalogue, supervisor)
 
         anyio.run(run)
@@ -89,10 +81,17 @@ class Scene:
 
     def starts(self) -> list[str]:
         """Return the plugins that were started since the last look, in the order of their names."""
-        notes = self.folder / "notes"
-        lines = notes.read_text("utf-8").split() if notes.exists() else []
-        notes.write_text("")
-        return sorted(line.removeprefix("llm_") for line in lines)
+        found: list[str] = []
+        for notes in self.paths.root.glob("plugins/*/data/notes"):
+            found += notes.read_text("utf-8").split()
+            notes.unlink()
+        return sorted(line.removeprefix("llm_") for line in found)
+
+    def have_all_fail(self, fail: bool = True) -> None:
+        """Have every plugin that is there fail from now on, or no longer."""
+        for name in self.load().entries:
+            failure = self.paths.plugin_data(name) / "failure"
+            failure.touch() if fail else failure.unlink(missing_ok=True)
 
     @property
     def file(self) -> Path:
@@ -241,7 +240,7 @@ def test_a_slow_plugin_is_waited_for_when_it_is_needed(scene: Scene) -> None:
 
 def test_a_failure_is_kept_with_its_cause_and_asked_again_after_any_change(scene: Scene) -> None:
     """A broken plugin must not slow every command down; what was missing may be installed later."""
-    scene.failure.touch()
+    scene.have_all_fail()
     catalogue = scene.lists()
     assert states(catalogue) == {"a": "failed", "b": "failed"}
     error = catalogue.entries["a"].error
@@ -252,7 +251,7 @@ def test_a_failure_is_kept_with_its_cause_and_asked_again_after_any_change(scene
 
     assert (states(scene.lists()), scene.starts()) == ({"a": "failed", "b": "failed"}, [])
 
-    scene.failure.unlink()
+    scene.have_all_fail(False)
     install(scene.site, "something", {}, points={})
     assert (states(scene.lists()), scene.starts()) == ({"a": "ready", "b": "ready"}, ["a", "b"])
 
@@ -308,7 +307,7 @@ def test_an_answer_that_cannot_be_renewed_is_used_on_and_says_so(scene: Scene) -
     """A service may be out of reach; its models are then still known."""
     scene.lists()
     change_file(scene, "a", expires_at=time.time() - 1)
-    scene.failure.touch()
+    scene.have_all_fail()
 
     catalogue = scene.lists()
 
@@ -372,7 +371,7 @@ def test_commands_that_start_at_once_ask_each_plugin_once_and_lose_nothing(scene
         "from tests.children.kit import environment_of\n"
         f"paths, env = Paths(Path({str(scene.paths.root)!r})), environment_of(Path({str(scene.site)!r}))\n"
         "async def main():\n"
-        "    async with Supervisor(paths, environment=env) as supervisor:\n"
+        "    async with Supervisor(paths) as supervisor:\n"
         "        catalogue = Catalogue.load(paths, environment=env, owners={})\n"
         "        await catalogue.require_model(supervisor, sys.argv[1])\n"
         "        await catalogue.refresh(supervisor)\n"

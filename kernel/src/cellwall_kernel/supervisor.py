@@ -11,9 +11,17 @@ import os
 from typing import TYPE_CHECKING, Self
 
 from cellwall_kernel import launch
-from cellwall_kernel.discovery import Environment, PluginRecord
+from cellwall_kernel.confinement import confine
 from cellwall_kernel.errors import PluginBroken
-from cellwall_kernel.process import INITIALIZE_S, Greeting, Spawned, StderrLog, compose, spawn
+from cellwall_kernel.process import (
+    INITIALIZE_S,
+    Greeting,
+    Spawned,
+    StderrLog,
+    compose,
+    refuse_full_folders,
+    spawn,
+)
 from cellwall_kernel.version import VERSION
 from cellwall_wire import (
     SUPPORTED,
@@ -34,7 +42,10 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from cellwall_kernel.discovery import PluginRecord
+    from cellwall_kernel.grants import Grant
     from cellwall_kernel.paths import Paths
+    from cellwall_kernel.permissions import Refusal
     from cellwall_kernel.session import Handler, Session
 
 __all__ = ["Supervisor", "spawn_plugin"]
@@ -44,8 +55,8 @@ def spawn_plugin(
     record: PluginRecord,
     paths: Paths,
     *,
-    environment: Environment | None = None,
-    assets: Mapping[str, AssetFile] | None = None,
+    assets: Mapping[str, AssetFile],
+    grant: Grant | None = None,
     limits: Limits | None = None,
 ) -> Spawned:
     """Start a plugin's process; hand the result to `Supervisor.start`.
@@ -53,28 +64,30 @@ def spawn_plugin(
     Args:
         record: the plugin.
         paths: the user folder.
-        environment: where the plugin was found; by default this process's own.
-        assets: its data files, if they are known by now: then it is told to load at once, while this process
-            still imports what it needs to listen. None leaves that to `Supervisor.start`.
+        assets: its data files, which it may read. It is told to load at once, while this process still
+            imports what it needs to listen.
+        grant: what it was granted, if that was found to be valid already.
         limits: sizes on the wire.
 
     Raises:
         PluginBroken: it cannot be started, for a reason known already or found by the system.
         CallFailed: what it must be told cannot be told.
+        LimitExceeded: its folders hold more than they may.
         StoreProblem: its folders cannot be made.
     """
     if record.problem is not None:
         raise PluginBroken(record.name, f"plugin '{record.name}' cannot be used: {record.problem}")
     plan = launch.plan(
         record,
-        environment or Environment.current(),
         data=str(paths.plugin_data(record.name)),
         tmp=str(paths.plugin_tmp(record.name)),
+        wall=confine(record, paths, files=[asset.path for asset in assets.values()], grant=grant),
     )
-    greeting = _greeting(record, paths, assets, limits or Limits()) if assets is not None else None
+    greeting = _greeting(record, paths, assets, limits or Limits())
+    if plan.wall is not None:
+        refuse_full_folders(record.name, plan.wall.policy)
     spawned = spawn(plan)
-    if greeting is not None:
-        spawned.greet(greeting)
+    spawned.greet(greeting)
     return spawned
 
 
@@ -83,23 +96,24 @@ class Supervisor:
 
     Args:
         paths: the user folder.
-        environment: where the plugins were found; by default this process's own.
         services: what plugins may call, by method.
         limits: sizes on the wire.
+
+    Attributes:
+        refusals: plugin name -> what it tried and was not allowed, those that failed to start included.
     """
 
     def __init__(
         self,
         paths: Paths,
         *,
-        environment: Environment | None = None,
         services: Mapping[str, Handler] | None = None,
         limits: Limits | None = None,
     ) -> None:
         self._paths = paths
-        self._environment = environment or Environment.current()
         self._services = services or {}
         self._limits = limits or Limits()
+        self.refusals: dict[str, list[Refusal]] = {}
         self._sessions: list[Session] = []
         self._tasks: TaskGroup | None = None
 
@@ -138,7 +152,7 @@ class Supervisor:
 
         Args:
             record: the plugin.
-            assets: its data files; of no effect if `spawn_plugin` has told them already.
+            assets: its data files; of no effect if `spawn_plugin` has started it already.
             spawned: its process, if `spawn_plugin` has started it already.
             timeout_s: how long it may take to get ready, in seconds; by default INITIALIZE_S.
 
@@ -152,11 +166,12 @@ class Supervisor:
 
         if self._tasks is None:
             raise RuntimeError("the supervisor is not running")
-        if spawned is None or spawned.greeting is None:
-            spawned = self._greeted(record, assets or {}, spawned)
+        if spawned is None:
+            spawned = spawn_plugin(record, self._paths, assets=assets or {}, limits=self._limits)
         log = StderrLog(str(self._paths.plugin_log(record.name)), title=f"{record.name} {record.version}")
         session = Session(record, Child(spawned, log), services=self._services)
         self._sessions.append(session)
+        self.refusals[record.name] = session.refusals
         self._tasks.start_soon(session.run)
         try:
             await session.initialize(timeout_s=timeout_s or INITIALIZE_S)
@@ -202,16 +217,6 @@ class Supervisor:
         """Have every plugin and all it started killed, without waiting; safe in a signal handler."""
         for session in self._sessions:
             session.kill_now()
-
-    def _greeted(
-        self, record: PluginRecord, assets: Mapping[str, AssetFile], spawned: Spawned | None
-    ) -> Spawned:
-        if spawned is None:
-            return spawn_plugin(
-                record, self._paths, environment=self._environment, assets=assets, limits=self._limits
-            )
-        spawned.greet(_greeting(record, self._paths, assets, self._limits))
-        return spawned
 
 
 def _greeting(

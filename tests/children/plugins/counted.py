@@ -1,4 +1,4 @@
-"""Notes every time that it is started; offers models by name, or fails."""
+"""Notes every time that it is started, in its own folder; offers models by name, or fails."""
 
 import time
 from collections.abc import Iterator
@@ -8,16 +8,14 @@ from typing import Any
 from cellwall_sdk import Model, hookimpl
 
 # settings
-NOTES = ""
 MODELS = "counted"
 ALIASES = ""
-FAILURE = ""
 DELAY_S = "0"
 # end of settings
 
-with Path(NOTES).open("a", encoding="utf-8") as notes:
+with Path("notes").open("a", encoding="utf-8") as notes:
     notes.write(f"{__name__}\n")
-if FAILURE and Path(FAILURE).exists():
+if Path("failure").exists():
     raise RuntimeError("the file of failure exists")
 time.sleep(float(DELAY_S))
 

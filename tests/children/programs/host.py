@@ -17,8 +17,7 @@ from cellwall_kernel.supervisor import Supervisor, spawn_plugin
 from tests.children.kit import environment_of, prompt
 
 SITE, HOME, NAME, *ORDERS = sys.argv[1:]
-ENVIRONMENT = environment_of(Path(SITE))
-RECORD = next(record for record in discover(ENVIRONMENT) if record.name == NAME)
+RECORD = next(record for record in discover(environment_of(Path(SITE))) if record.name == NAME)
 PATHS = Paths(Path(HOME))
 
 
@@ -26,7 +25,7 @@ async def main() -> None:
     """Prompt, and say so when the plugin has begun."""
     from cellwall_kernel.session import Deadline
 
-    async with Supervisor(PATHS, environment=ENVIRONMENT) as supervisor:
+    async with Supervisor(PATHS) as supervisor:
         session = await supervisor.start(RECORD)
         async with session.open("model/prompt", prompt(ORDERS[0]), deadline=Deadline()) as call:
             async for _ in call:
@@ -38,5 +37,5 @@ if ORDERS:
 
     anyio.run(main)
 else:
-    os.write(1, f"{spawn_plugin(RECORD, PATHS, environment=ENVIRONMENT).pid}\n".encode())
+    os.write(1, f"{spawn_plugin(RECORD, PATHS, assets={}).pid}\n".encode())
     signal.pause()

@@ -12,7 +12,9 @@ import os
 
 import msgspec
 
-__all__ = ["Distribution", "EntryPoint", "distributions_in", "normal_name"]
+from cellwall_kernel.discovery._names import normal_name
+
+__all__ = ["Distribution", "EntryPoint", "distributions_in"]
 
 GROUP = "llm"
 """The entry-point group of plugins, as authors know it."""
@@ -92,12 +94,6 @@ class _DirInfo(msgspec.Struct):
 class _DirectUrl(msgspec.Struct):
     url: str = ""
     dir_info: _DirInfo = msgspec.field(default_factory=_DirInfo)
-
-
-def normal_name(name: str) -> str:
-    """Return the form in which spellings of a distribution's name are equal: `LLM_Foo.x` -> `llm-foo-x`."""
-    parts = name.lower().replace("_", "-").replace(".", "-").split("-")
-    return "-".join(part for part in parts if part)
 
 
 def distributions_in(folder: str) -> list[Distribution]:

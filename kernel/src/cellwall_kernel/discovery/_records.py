@@ -10,6 +10,7 @@ import sys
 
 import msgspec
 
+from cellwall_kernel.discovery._names import normal_name
 from cellwall_kernel.manifest import Manifest
 
 __all__ = ["Environment", "PluginRecord", "Scan", "Stamp"]
@@ -54,6 +55,10 @@ class PluginRecord(msgspec.Struct, frozen=True, kw_only=True):
         target: MODULE or MODULE:ATTRIBUTE.
         location: the folder on the search path where the distribution was found.
         python: the interpreter that runs it.
+        folders: where its interpreter looks for modules, in order; see Environment.
+        code: more folders that its code is loaded from, or that of a library that is developed beside it.
+        environment: the root of its own environment (`llm install`); None in the one that it shares with us.
+        manifest_folder: where its `plugin.toml` is.
         editable: its sources are used where they are developed.
         source_root: the folder of the project, for an editable one.
         key: changes whenever what it offers may have changed.
@@ -67,11 +72,20 @@ class PluginRecord(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     location: str
     python: str
+    folders: tuple[tuple[str, str], ...] = ()
+    code: tuple[str, ...] = ()
+    environment: str | None = None
+    manifest_folder: str | None = None
     editable: bool = False
     source_root: str | None = None
     key: str
     manifest: Manifest | None = None
     problem: str | None = None
+
+    @property
+    def grant_key(self) -> str:
+        """What its grants are kept under: they must not pass to another distribution with the same name."""
+        return f"{normal_name(self.dist)}/{self.name.partition('@')[0]}"
 
 
 class Scan(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,12 +112,18 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
         tag: the interpreter's version and build: compiled code does not survive a change of it.
         folders: where distributions are looked for, in order, each with its kind: `site` if `.pth` files
             count there, else `path`.
+        code: more folders that modules are loaded from, in which no plugin is looked for.
+        root: its folder, if it was made for one plugin by `llm install`; None for ours.
+        only: the distribution that it was made for; the entry points of others do not count.
     """
 
     python: str
     prefix: str
     tag: str
     folders: tuple[tuple[str, str], ...]
+    code: tuple[str, ...] = ()
+    root: str | None = None
+    only: str | None = None
 
     @classmethod
     def current(cls) -> Environment:

@@ -1,6 +1,6 @@
 """From the folders of an environment to records: who shadows whom, which names collide, what makes a key."""
 
-# ruff: noqa: PTH118 - hundreds of paths for every scan
+# ruff: noqa: PTH118, PTH120 - hundreds of paths for every scan
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cellwall_kernel.discovery._dists import Distribution, EntryPoint, distributions_in, normal_name
+from cellwall_kernel.discovery._dists import Distribution, EntryPoint, distributions_in
+from cellwall_kernel.discovery._names import normal_name
 from cellwall_kernel.discovery._records import Environment, PluginRecord, Scan, Stamp
-from cellwall_kernel.discovery._sources import layout_of, manifest_path, watch_sources
+from cellwall_kernel.discovery._sources import code_folders, layout_of, manifest_path, watch_sources
 from cellwall_kernel.manifest import ManifestFile, read_manifest
 from cellwall_wire import PROTOCOL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-__all__ = ["scan_environment"]
+__all__ = ["scan_environments"]
 
 SDK_DISTRIBUTION = "cellwall-sdk"
 SDK_MODULE = "cellwall_sdk"
@@ -35,36 +36,69 @@ class _Sources:
     watched: list[Stamp]
 
 
-def scan_environment(environment: Environment) -> Scan:
-    """Find the plugins of an environment; see `discovery.scan`."""
-    shown: dict[str, Distribution] = {}
-    watched = [Stamp.of(folder) for _, folder in environment.folders]
-    for _, folder in environment.folders:
-        for dist in distributions_in(folder):
-            shown.setdefault(
-                normal_name(dist.name), dist
-            )  # the first on the path is the one that is imported
-    sdk = shown.get(SDK_DISTRIBUTION)
-    sdk_sources = _sources_of(sdk, SDK_MODULE) if sdk is not None else _Sources("none", [])
-    watched.extend(sdk_sources.watched)
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """An entry point, and the environment that it was found in."""
 
+    environment: Environment
+    dist: Distribution
+    point: EntryPoint
+    sdk: str
+    code: tuple[str, ...]
+
+
+def scan_environments(environments: Sequence[Environment]) -> Scan:
+    """Find the plugins of all environments; see `discovery.scan`."""
+    found: list[_Found] = []
+    watched: list[Stamp] = []
+    installed: list[Distribution] = []
+    own = {normal_name(environment.only) for environment in environments if environment.only is not None}
+    for environment in environments:
+        watched += [Stamp.of(folder) for _, folder in environment.folders]
+        shown = _distributions(environment)
+        installed += shown.values()
+        sdk = shown.get(SDK_DISTRIBUTION)
+        sources = _sources_of(sdk, SDK_MODULE) if sdk is not None else _Sources("none", [])
+        watched += sources.watched
+        edited = (folder for dist in shown.values() for folder in _edited_code(dist))
+        code = tuple(dict.fromkeys((*environment.code, *edited)))
+        plugins = [shown.get(normal_name(environment.only))] if environment.only is not None else [
+            dist for name, dist in shown.items() if name not in own
+        ]  # fmt: skip
+        found += [
+            _Found(environment, dist, point, sources.digest, code)
+            for dist in plugins if dist is not None for point in dist.entry_points()
+        ]  # fmt: skip
     records: list[PluginRecord] = []
-    points = [(dist, point) for dist in shown.values() for point in dist.entry_points()]
-    names = _unique_names(points)
-    for (dist, point), name in zip(points, names, strict=True):
-        record, stamps = _record(dist, point, name, environment, sdk_sources.digest)
+    for each, name in zip(found, _unique_names([(each.dist, each.point) for each in found]), strict=True):
+        record, stamps = _record(each, name)
         records.append(record)
         watched.extend(stamps)
     return Scan(
         records=sorted(records, key=lambda record: record.name),
         watched=list({stamp.path: stamp for stamp in watched}.values()),
-        installed=_installed(shown.values()),
+        installed=_installed(installed),
     )
 
 
-def _record(
-    dist: Distribution, point: EntryPoint, name: str, environment: Environment, sdk: str
-) -> tuple[PluginRecord, list[Stamp]]:
+def _distributions(environment: Environment) -> dict[str, Distribution]:
+    """Return an environment's distributions by normal name; the first on the path is the one imported."""
+    shown: dict[str, Distribution] = {}
+    for _, folder in environment.folders:
+        for dist in distributions_in(folder):
+            shown.setdefault(normal_name(dist.name), dist)
+    return shown
+
+
+def _edited_code(dist: Distribution) -> list[str]:
+    """List the folders that hold the code of a distribution installed for editing; empty for others."""
+    project = dist.project_folder()
+    return code_folders(layout_of(dist, project)) if project is not None else []
+
+
+def _record(found: _Found, name: str) -> tuple[PluginRecord, list[Stamp]]:
+    dist, point, environment = found.dist, found.point, found.environment
+    place: str | None = None
     project = dist.project_folder()
     target = _target(point.value)
     manifest = ManifestFile()
@@ -89,7 +123,7 @@ def _record(
         point.value,
         sources.digest,
         environment.tag,
-        sdk,
+        found.sdk,
         str(PROTOCOL),
         _digest(manifest.content),
     )
@@ -100,6 +134,10 @@ def _record(
         target=target or point.value,
         location=dist.location,
         python=environment.python,
+        folders=environment.folders,
+        code=found.code,
+        environment=environment.root,
+        manifest_folder=os.path.dirname(place) if place is not None else None,
         editable=project is not None,
         source_root=project,
         key=_digest("\0".join(parts).encode("utf-8", "surrogatepass")),

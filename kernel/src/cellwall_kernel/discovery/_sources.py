@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from cellwall_kernel.discovery._dists import Distribution
 
-__all__ = ["Layout", "layout_of", "manifest_path", "watch_sources"]
+__all__ = ["Layout", "code_folders", "layout_of", "manifest_path", "watch_sources"]
 
 MAX_WATCHED = 2000
 """How many files and folders of one editable plugin are watched: its own package first, neighbours next."""
@@ -77,6 +77,24 @@ def layout_of(dist: Distribution, project: str | None) -> Layout:
             modules.update(_finder_table(text))
     return Layout(
         tuple(dict.fromkeys([*roots, os.path.join(project, "src"), project, dist.location])), modules
+    )
+
+
+def code_folders(layout: Layout) -> list[str]:
+    """List the folders of a layout from which modules are loaded: those of a finder, of `.pth` files, `src`.
+
+    The project's folder itself counts only if modules lie in it: it holds what is nobody's business, too.
+    """
+    places = [os.path.dirname(place) for place in layout.modules.values()]
+    places += [root for root in layout.roots if os.path.isdir(root) and _holds_modules(root)]
+    return list(dict.fromkeys(places))
+
+
+def _holds_modules(folder: str) -> bool:
+    return any(
+        entry.name.endswith(".py") or os.path.isfile(os.path.join(entry.path, "__init__.py"))
+        for entry in _entries(folder)
+        if entry.name not in NOT_THE_PLUGIN and entry.name not in {"setup.py", "conftest.py"}
     )
 
 

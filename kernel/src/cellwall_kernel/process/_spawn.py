@@ -6,21 +6,29 @@ import os
 import signal
 import subprocess
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from cellwall_kernel.errors import PluginBroken
+from cellwall_kernel.cell.system import prctl
+from cellwall_kernel.errors import CellwallError, PluginBroken
+from cellwall_kernel.wall import raise_wall
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from io import FileIO
 
     from cellwall_kernel.launch import Launch
     from cellwall_kernel.process._greeting import Greeting
+    from cellwall_kernel.wall import Wall
 
 __all__ = ["Exit", "Spawned", "spawn"]
+
+PR_SET_DUMPABLE = 4
+
+SIGNALLED = 128
+"""What a shell, and bubblewrap, add to the number of the signal that ended a process."""
 
 PRIVATE_UMASK = 0o077
 """What a plugin writes is for the user alone."""
@@ -57,14 +65,18 @@ class Spawned:
         plugin: the plugin's name.
         stdin: the descriptor to write to, non-blocking; likewise `stdout` and `stderr` to read from.
         pidfd: readable once the child has ended; None where the system has no such thing.
+        wall: what stands around it; None if nothing does.
         greeting: the conversation, once `greet` has begun it.
     """
 
-    def __init__(self, plugin: str, popen: subprocess.Popen[bytes]) -> None:
+    def __init__(
+        self, plugin: str, popen: subprocess.Popen[bytes], ends: tuple[int, int], wall: Wall | None = None
+    ) -> None:
         self.plugin = plugin
+        self.wall = wall
         self._popen = popen
-        files = [cast("FileIO", file) for file in (popen.stdin, popen.stdout, popen.stderr)]
-        self.stdin, self.stdout, self.stderr = (_own(file) for file in files)
+        self.stdin, self.stdout = ends
+        self.stderr = _own(cast("FileIO", popen.stderr))
         self.pidfd = _pidfd(popen.pid)
         self.greeting: Greeting | None = None
 
@@ -77,7 +89,14 @@ class Spawned:
     def exit(self) -> Exit | None:
         """How it ended, once `collect` has found out."""
         status = self._popen.returncode
+        if status is not None and self._is_wrapped:
+            status = _without_wrapping(status)
         return None if status is None else Exit(status)
+
+    @property
+    def _is_wrapped(self) -> bool:
+        """Whether our child is bubblewrap, with the keeper inside."""
+        return self.wall is not None and self.wall.plan.has_namespaces
 
     def greet(self, greeting: Greeting) -> None:
         """Say the first word, as far as the pipe takes it, which is mostly all of it; never waits.
@@ -118,9 +137,13 @@ class Spawned:
         self._send(os.kill, number)
 
     def kill_now(self) -> None:
-        """Have the keeper kill everything at once, and return; safe in a signal handler."""
+        """Have everything killed at once, and return; safe in a signal handler.
+
+        The keeper does it when it is told. Bubblewrap would not pass that on, but its end is the end of the
+        namespace and of everything in it.
+        """
         self.signal_keeper(signal.SIGCONT)
-        self.signal_keeper(signal.SIGUSR1)
+        self.signal_keeper(signal.SIGKILL if self._is_wrapped else signal.SIGUSR1)
 
     def _send(self, send: Callable[[int, int], None], number: int) -> None:
         if self._popen.returncode is not None:
@@ -144,25 +167,96 @@ def spawn(launch: Launch) -> Spawned:
         signal.signal(
             signal.SIGCHLD, signal.SIG_DFL
         )  # inherited from some daemons; no exit status would reach us
+    hide_memory()
     try:
-        popen = subprocess.Popen(
-            launch.argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            cwd=launch.cwd,
-            env=launch.env,
-            start_new_session=True,
-            umask=PRIVATE_UMASK,
-        )
+        with _wire() as (ours, theirs):
+            if launch.wall is None:
+                return Spawned(launch.plugin, _start(launch, launch.argv, launch.env, theirs), ours)
+            with raise_wall(launch.wall) as wall:
+                return Spawned(launch.plugin, _start_walled(launch, wall, theirs), ours, wall)
     except OSError as error:
         raise PluginBroken(
             launch.plugin,
             f"plugin '{launch.plugin}' cannot be started: {error.strerror or error} "
             f"({error.filename or launch.argv[0]}).",
         ) from error
-    return Spawned(launch.plugin, popen)
+    except CellwallError as error:
+        raise PluginBroken(
+            launch.plugin,
+            f"plugin '{launch.plugin}' was not started, because its wall fails: {error.message}",
+        ) from error
+
+
+def hide_memory() -> None:
+    """Keep our memory and environment from every process that is not root's, and leave no core file."""
+    prctl(PR_SET_DUMPABLE, 0)
+
+
+@contextmanager
+def _wire() -> Generator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Make the wire: the ends that we write to and read from, and those of the child, closed on leaving."""
+    their_input, stdin = os.pipe()
+    stdout, their_output = os.pipe()
+    ours, theirs = (stdin, stdout), (their_input, their_output)
+    try:
+        for fd in ours:
+            os.set_blocking(fd, False)
+        yield ours, theirs
+    except BaseException:
+        for fd in ours:
+            os.close(fd)
+        raise
+    finally:
+        for fd in theirs:
+            os.close(fd)
+
+
+def _start_walled(launch: Launch, wall: Wall, wire: tuple[int, int]) -> subprocess.Popen[bytes]:
+    """Start a child behind a wall.
+
+    Bubblewrap stays, and it would hold on to descriptors 0 and 1 and hide from us that the plugin has closed
+    them. All others it lets go of, so the wire comes under other numbers, which the cell is told.
+
+    A SIGTERM to the group is for the plugin: bubblewrap, whose end would be everybody's, begins with that
+    signal blocked.
+    """
+    argv, env = wall.around(launch.argv), launch.env | wall.variables
+    if not wall.plan.has_namespaces:
+        return _start(launch, argv, env, wire, wall.descriptors)
+    argv = (*argv, *(f"wire={fd}" for fd in wire))
+    nothing = (subprocess.DEVNULL, subprocess.DEVNULL)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        return _start(launch, argv, env, nothing, (*wall.descriptors, *wire))
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+def _start(
+    launch: Launch,
+    argv: tuple[str, ...],
+    env: dict[str, str],
+    wire: tuple[int, int],
+    descriptors: tuple[int, ...] = (),
+) -> subprocess.Popen[bytes]:
+    stdin, stdout = wire
+    return subprocess.Popen(
+        argv,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+        cwd=launch.cwd,
+        env=env,
+        pass_fds=descriptors,
+        start_new_session=True,
+        umask=PRIVATE_UMASK,
+    )
+
+
+def _without_wrapping(status: int) -> int:
+    """Undo what bubblewrap does to the end of what it wraps: signal 11 comes as exit code 139."""
+    return SIGNALLED - status if SIGNALLED < status < SIGNALLED + signal.NSIG else status
 
 
 def _own(file: FileIO) -> int:

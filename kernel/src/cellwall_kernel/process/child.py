@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from cellwall_kernel.process._greeting import Greeting
     from cellwall_kernel.process._stderr import StderrLog
+    from cellwall_kernel.wall import Wall
 
 __all__ = ["CLOSE_S", "Child"]
 
@@ -82,6 +83,11 @@ class Child:
     def greeting(self) -> Greeting | None:
         """The conversation that was begun with it; None if none was."""
         return self._spawned.greeting
+
+    @property
+    def wall(self) -> Wall | None:
+        """What stands around it; None if nothing does."""
+        return self._spawned.wall
 
     async def attend(self) -> None:
         """Read what the child prints and wait for its end; returns when it has ended and was collected."""

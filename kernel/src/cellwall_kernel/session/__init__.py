@@ -4,7 +4,8 @@
     _call       one open call: its items, its credit, its one outcome
     _outbox     what is to be written: control before data
     _services   calls that the plugin makes to the host
-    _failures   what goes wrong on the wire, as errors for people
+    _warden     its wall: that it stands, its listed hosts, what was tried in vain (_attempts)
+    _failures   what goes wrong on the wire, as errors for people; _shortage: what the plugin ran out of
     _session    the reader that ties them together, and the session's beginning and end
 
 What may be said when is known to `cellwall_wire.Connection`; here are the clock, the tasks and the pipes.
@@ -16,5 +17,6 @@ from cellwall_kernel.session._call import Call
 from cellwall_kernel.session._deadline import DESCRIBE_S, Deadline
 from cellwall_kernel.session._services import Handler
 from cellwall_kernel.session._session import Session
+from cellwall_kernel.session._warden import Warden
 
-__all__ = ["DESCRIBE_S", "Call", "Deadline", "Handler", "Session"]
+__all__ = ["DESCRIBE_S", "Call", "Deadline", "Handler", "Session", "Warden"]

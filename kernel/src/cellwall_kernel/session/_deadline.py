@@ -50,3 +50,11 @@ class Deadline(msgspec.Struct, frozen=True, kw_only=True):
         if total_s is not None:
             known["total_s"] = total_s
         return msgspec.structs.replace(cls(), **known)
+
+    def within(self, most_s: float | None) -> Deadline:
+        """Return these limits, with no more in total than a grant allows.
+
+        Args:
+            most_s: how long one call may take, in seconds; None or 0 if nothing is said about that.
+        """
+        return msgspec.structs.replace(self, total_s=min(self.total_s, most_s)) if most_s else self

@@ -8,27 +8,40 @@ from cellwall_kernel.errors import (
     CallFailed,
     CellwallError,
     KeyProblem,
+    LimitExceeded,
     NotFound,
     PluginBroken,
     PluginCrashed,
     PluginError,
     PluginMisbehaved,
 )
+from cellwall_kernel.session._shortage import advice_after, excess_at_end
 from cellwall_wire import SUPPORTED, Code, ErrorInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cellwall_kernel.process import Exit
+    from cellwall_kernel.process import Excess, Exit
+    from cellwall_kernel.wall import Resources
     from cellwall_wire import LoadError
 
-__all__ = ["answer_for", "broken_import", "call_failed", "crashed", "misbehaved", "refused_start"]
+__all__ = [
+    "answer_for",
+    "broken_import",
+    "call_failed",
+    "crashed",
+    "misbehaved",
+    "over_limit",
+    "refused_start",
+]
 
-EXIT_NO_SDK = 97
-"""As in `bootstrap`: the plugin's environment has no SDK, and the child said so in its last line."""
+EXITS_WITH_A_SENTENCE = frozenset({95, 97})
+"""As in `cell`: no wall could be built, or there is no SDK or no program; the last line says which."""
 
 
-def crashed(plugin: str, end: Exit, last_lines: str, *, was_ready: bool) -> PluginError:
+def crashed(
+    plugin: str, end: Exit, last_lines: str, *, was_ready: bool, resources: Resources | None = None
+) -> PluginError:
     """Return the error for a process that ended while it was needed.
 
     Args:
@@ -36,10 +49,14 @@ def crashed(plugin: str, end: Exit, last_lines: str, *, was_ready: bool) -> Plug
         end: how it ended.
         last_lines: the last that it printed.
         was_ready: whether it had answered `initialize`; before that it was only being loaded.
+        resources: what it may use; None if it has no wall.
     """
-    if end.status == EXIT_NO_SDK:
+    if end.status in EXITS_WITH_A_SENTENCE and not was_ready:
         sentence = last_lines.rpartition("\n")[2] or "its environment has no usable cellwall-sdk."
         return PluginBroken(plugin, f"plugin '{plugin}' cannot run: {sentence}", detail=last_lines)
+    excess = excess_at_end(end, last_lines, resources) if resources is not None else None
+    if excess is not None and resources is not None:
+        return LimitExceeded(plugin, excess.sentence(plugin, resources, fate="ended"), detail=last_lines)
     if was_ready:
         return PluginCrashed(plugin, end.cause, last_lines)
     return PluginBroken(
@@ -47,12 +64,17 @@ def crashed(plugin: str, end: Exit, last_lines: str, *, was_ready: bool) -> Plug
     )
 
 
+def over_limit(plugin: str, excess: Excess, resources: Resources, last_lines: str) -> LimitExceeded:
+    """Return the error for a plugin that was stopped because it used more than it may."""
+    return LimitExceeded(plugin, excess.sentence(plugin, resources), detail=last_lines)
+
+
 def misbehaved(plugin: str, what: str, last_lines: str) -> PluginMisbehaved:
     """Return the error for a plugin that broke the protocol; `what` ends the sentence "the plugin …"."""
     return PluginMisbehaved(plugin, f"plugin '{plugin}' was stopped: it {what}.", detail=last_lines)
 
 
-def broken_import(plugin: str, error: LoadError) -> PluginBroken:
+def broken_import(plugin: str, error: LoadError, resources: Resources | None = None) -> PluginBroken:
     """Return the error for a plugin whose own code cannot be imported.
 
     An SDK may put the error's type and place into its message; what is missing there is added.
@@ -62,7 +84,10 @@ def broken_import(plugin: str, error: LoadError) -> PluginBroken:
         text = f"{error.type}: {text}" if text else error.type
     if error.file and error.file not in text:
         text += f" ({error.file}, line {error.line})" if error.line else f" ({error.file})"
-    return PluginBroken(plugin, f"plugin '{plugin}' cannot be loaded: {text}.", detail=error.traceback)
+    advice = advice_after(text, plugin, resources)
+    return PluginBroken(
+        plugin, f"plugin '{plugin}' cannot be loaded: {text}.{advice}", detail=error.traceback
+    )
 
 
 def refused_start(plugin: str, error: ErrorInfo) -> PluginBroken:
@@ -81,10 +106,18 @@ def refused_start(plugin: str, error: ErrorInfo) -> PluginBroken:
     )
 
 
-def call_failed(plugin: str, error: ErrorInfo) -> CallFailed:
-    """Return the error for a call that the plugin answered with an error."""
+def call_failed(plugin: str, error: ErrorInfo, resources: Resources | None = None) -> CallFailed:
+    """Return the error for a call that the plugin answered with an error.
+
+    Args:
+        plugin: its name.
+        error: what it said.
+        resources: what it may use; None if it has no wall.
+    """
     hint = error.data.hint if error.data is not None else None
     message = f"{error.message} {hint}" if hint else error.message
+    if advice := advice_after(error.message, plugin, resources):
+        message = f"{message.removesuffix('.')}.{advice}"
     detail = error.data.detail if error.data is not None else None
     trace = detail.get("traceback") if detail else None
     return CallFailed(plugin, message, kind=error.kind, detail=trace if isinstance(trace, str) else "")

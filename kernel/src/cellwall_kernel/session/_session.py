@@ -16,12 +16,14 @@ import msgspec
 from cellwall_kernel.errors import CellwallError, PluginError
 from cellwall_kernel.process import INITIALIZE_S, unsendable
 from cellwall_kernel.process.child import CLOSE_S
+from cellwall_kernel.process.guards import Guard
 from cellwall_kernel.session import _failures
 from cellwall_kernel.session._alarm import Alarm
 from cellwall_kernel.session._call import Call
 from cellwall_kernel.session._deadline import CANCEL_GRACE_S, SHUTDOWN_S, Deadline
 from cellwall_kernel.session._outbox import Outbox
 from cellwall_kernel.session._services import Handler, Services
+from cellwall_kernel.session._warden import Warden
 from cellwall_wire import (
     CLOSED,
     METHODS,
@@ -46,17 +48,23 @@ from cellwall_wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from anyio.abc import TaskGroup
 
     from cellwall_kernel.discovery import PluginRecord
+    from cellwall_kernel.permissions import Refusal
+    from cellwall_kernel.process import Excess
     from cellwall_kernel.process.child import Child
+    from cellwall_kernel.wall import Resources
 
 __all__ = ["Session"]
 
 LEAVE_S = 0.5
 """How long a plugin that has closed an end of the wire may take to end before it is stopped (seconds)."""
+
+KILL_S = 2.0
+"""How long a plugin that is killed may take to be gone before the ladder begins (seconds)."""
 
 LAST_READ_S = 0.5
 """How long what is left in the pipe may take to be read after the process has ended (seconds)."""
@@ -94,6 +102,7 @@ class Session:
         self._outbox = Outbox(child, self._on_closed_input)
         self._services = Services(record, services, self._answer)
         self._alarm = Alarm()
+        self._warden = Warden(record.name, child.wall) if child.wall is not None else None
         self._tasks: TaskGroup | None = None
         self._has_read_all = anyio.Event()
         self._is_over = anyio.Event()
@@ -118,6 +127,16 @@ class Session:
     def has_ended(self) -> bool:
         """Whether the process is gone."""
         return self._child.exit is not None
+
+    @property
+    def _resources(self) -> Resources | None:
+        """What the plugin may use; None if nothing stands around it."""
+        return self._child.wall.plan.policy.resources if self._child.wall is not None else None
+
+    @property
+    def refusals(self) -> list[Refusal]:
+        """What the plugin tried and was not allowed, as far as it is known."""
+        return self._warden.refusals if self._warden is not None else []
 
     def last_lines(self) -> str:
         """Return the last lines that the plugin printed."""
@@ -186,6 +205,11 @@ class Session:
                     self._tasks = tasks
                     tasks.start_soon(self._outbox.run)
                     tasks.start_soon(self._read)
+                    if self._warden is not None:
+                        tasks.start_soon(self._warden.attend)
+                    if self._child.wall is not None:
+                        for watch in Guard(self._child.wall.plan, self._child.pid).watches:
+                            tasks.start_soon(self._heed, watch)
                     await self._child.attend()
                     with anyio.move_on_after(LAST_READ_S):
                         await self._has_read_all.wait()
@@ -218,8 +242,10 @@ class Session:
             info: InitializeResult = await call.finish()
         if info.protocol not in greeting.params.protocols:
             raise self._give_up(f"answered in version {info.protocol} of the protocol, which was not offered")
+        if self._warden is not None and not self._warden.stands:
+            raise self._give_up("began to run without its wall")
         if info.load_error is not None:
-            raise _failures.broken_import(self.plugin, info.load_error)
+            raise _failures.broken_import(self.plugin, info.load_error, self._resources)
         self.info = info
         return info
 
@@ -305,7 +331,7 @@ class Session:
         if call.method == "initialize":
             error = _failures.refused_start(self.plugin, response.error)
         elif call.cancelled is None or response.error.code != int(Code.CANCELLED):
-            error = _failures.call_failed(self.plugin, response.error)
+            error = _failures.call_failed(self.plugin, response.error, self._resources)
         self._settle(call.id, None, error)
 
     def _settle(self, call_id: str, result: Any, error: CellwallError | None) -> None:
@@ -359,7 +385,21 @@ class Session:
             return _failures.misbehaved(self.plugin, "cannot be ended", self.last_lines())
         if self._is_closing:
             return PluginError(self.plugin, f"plugin '{self.plugin}' is no longer running.")
-        return _failures.crashed(self.plugin, end, self.last_lines(), was_ready=self.info is not None)
+        return _failures.crashed(
+            self.plugin,
+            end,
+            self.last_lines(),
+            was_ready=self.info is not None,
+            resources=self._resources,
+        )
+
+    async def _heed(self, watch: Callable[[], Awaitable[Excess]]) -> None:
+        """Watch what the plugin uses, and end it at once if that is too much."""
+        excess = await watch()
+        if self._resources is not None:
+            self._fail(_failures.over_limit(self.plugin, excess, self._resources, self.last_lines()))
+            self.kill_now()
+            self._start(self._stop, KILL_S)
 
     def _on_closed_input(self) -> None:
         self._start(self._stop_unless_it_leaves, "closed its input but went on running")
