@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from pathlib import Path
 
 TIMEOUT_S = 45
 """Seconds that one command may take on a busy machine before the test gives up on it."""
@@ -95,6 +96,37 @@ class CommandLine:
         (info / "RECORD").write_text(f"{name}.py,,\n{info.name}/METADATA,,\n{info.name}/entry_points.txt,,\n")
         return module
 
+    def grant(self, plugin: str, *permissions: str) -> None:
+        """Grant a plugin something, as its user would."""
+        ended = self("plugins", "grant", plugin, *permissions)
+        assert ended.code == 0, ended.err
+
+    def data_of(self, plugin: str) -> Path:
+        """Return a plugin's own folder, the working folder of its process."""
+        return self.home / "plugins" / plugin / "data"
+
+    def is_alive(self, plugin: str) -> bool:
+        """Whether a process lives that holds the lock of a plugin which begins with HOLDS_LOCK.
+
+        Process ids would not tell: behind bubblewrap a plugin has one of its own.
+        """
+        try:
+            with (self.data_of(plugin) / "alive").open("r+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+
+HOLDS_LOCK = """
+    import fcntl
+    ALIVE = open("alive", "w")
+    fcntl.flock(ALIVE, fcntl.LOCK_EX)
+"""
+"""Begins a plugin whose life shall be seen from outside: `CommandLine.is_alive`."""
+
 
 def until(happened: Callable[[], bool], what: str, within_s: float = 20) -> None:
     """Wait for something that only shows from outside: a file, the end of a process."""
@@ -102,14 +134,6 @@ def until(happened: Callable[[], bool], what: str, within_s: float = 20) -> None
     while not happened():
         assert time.monotonic() < limit, f"not within {within_s} s: {what}"
         time.sleep(0.01)
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process lives; one that has ended and was not collected does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 @pytest.fixture

@@ -63,6 +63,7 @@ def zoo(llm: CommandLine) -> CommandLine:
         "parrot": PARROT,
     }.items():
         llm.plugin(name, code)
+    llm.grant("prints", "spawn=any")
     return llm
 
 

@@ -39,6 +39,7 @@ def test_a_key_reaches_the_plugin_that_asks_and_no_file_and_no_output(llm: Comma
     llm.plugin("careful", USES_KEY)
     llm.variables = {"OTHER_API_KEY": CANARY}
     assert llm("keys", "set", "careful", piped=CANARY).code == 0
+    llm.grant("careful", "key=careful")
 
     ended = llm("--debug", "-m", "careful", fate)
 

@@ -8,8 +8,6 @@ import pty
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.cli.conftest import CommandLine
 
 
@@ -112,7 +110,7 @@ def test_an_answer_cannot_drive_the_terminal(llm: CommandLine) -> None:
     assert on_terminal(llm, "-n", "-m", "painter", "hi") == "a␛[2J␇b\nc\n"
 
 
-def test_a_new_version_of_a_plugin_is_noticed_at_once(parrot: CommandLine, tmp_path: Path) -> None:
+def test_a_new_version_of_a_plugin_is_noticed_at_once(parrot: CommandLine) -> None:
     """Statement 25: the next command sees an upgrade and an uninstallation without being told."""
     assert parrot("-m", "parrot", "hi").code == 0
     old = parrot.site / "parrot-1.0.dist-info"
@@ -128,10 +126,10 @@ def test_a_new_version_of_a_plugin_is_noticed_at_once(parrot: CommandLine, tmp_p
     assert "parrot\t2.0\tready" in parrot("plugins").out
 
 
-def test_a_plugin_that_failed_is_asked_again_on_demand(llm: CommandLine, tmp_path: Path) -> None:
+def test_a_plugin_that_failed_is_asked_again_on_demand(llm: CommandLine) -> None:
     """A cause outside of what is installed can go away; `--refresh` finds out."""
-    llm.plugin("moody", f"open({str(tmp_path / 'there')!r})")
+    llm.plugin("moody", "open('there')")
     assert "moody\t1.0\tfailed" in llm("plugins").out
-    (tmp_path / "there").touch()
+    (llm.data_of("moody") / "there").touch()
     assert "moody\t1.0\tfailed" in llm("plugins").out
     assert "moody\t1.0\tready" in llm("plugins", "--refresh").out

@@ -114,6 +114,7 @@ def test_what_is_kept_follows_the_flags_and_the_settings(parrot: CommandLine) ->
 
 def test_a_key_comes_from_the_flag_the_store_or_the_variable(parrot: CommandLine) -> None:
     """In this order; without any, nothing is started and the sentence says what to do."""
+    parrot.grant("parrot", "key=miser-key")
     missing = parrot("-m", "miser", "hi")
     assert missing.code == 4
     assert "llm keys set miser-key" in missing.err
@@ -125,6 +126,18 @@ def test_a_key_comes_from_the_flag_the_store_or_the_variable(parrot: CommandLine
     assert parrot("-m", "miser", "--key", "literal", "hi").out == "key literal\n"
     assert parrot("keys", "set", "other", "--value", "by-name").code == 0
     assert parrot("-m", "miser", "--key", "other", "hi").out == "key by-name\n"
+
+
+def test_a_key_that_was_not_granted_stays_where_it_is(parrot: CommandLine) -> None:
+    """A stored key is for those whom its user named (sandbox.md §12); `--key` grants it for one prompt."""
+    assert parrot("keys", "set", "miser-key", "--value", "from-store").code == 0
+
+    refused = parrot("-m", "miser", "hi")
+
+    assert (refused.code, refused.out) == (4, "")
+    assert "'llm plugins grant parrot key=miser-key' allows it for good, and --key for one" in refused.err
+    assert parrot("-m", "miser", "--key", "miser-key", "hi").out == "key from-store\n"
+    assert parrot("-m", "miser", "hi").code == 4
 
 
 @pytest.mark.parametrize(

@@ -11,16 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.conftest import is_running, until
+from tests.cli.conftest import HOLDS_LOCK, until
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.cli.conftest import CommandLine
 
 SLOTH = """
     import os, signal, sys, time
-    from pathlib import Path
 
     from cellwall_sdk import Model, hookimpl
 
@@ -31,7 +28,6 @@ SLOTH = """
             deed: str = "wait"
 
         def execute(self, prompt, response):
-            Path.home().joinpath("pid").write_text(str(os.getpid()))
             yield "one\\n"
             deed = prompt.options.deed
             while deed == "wait":
@@ -57,10 +53,7 @@ SLOTH = """
 """
 
 DOZER = """
-    import os, time
-    from pathlib import Path
-
-    Path({place!r}).write_text(str(os.getpid()))
+    import time
     time.sleep(60)
 """
 
@@ -68,7 +61,7 @@ DOZER = """
 @pytest.fixture
 def sloth(llm: CommandLine) -> CommandLine:
     """A command line with a model that says one word and then does something else."""
-    llm.plugin("sloth", SLOTH)
+    llm.plugin("sloth", HOLDS_LOCK + SLOTH)
     assert llm("models").code == 0  # so that the tests are about prompts
     return llm
 
@@ -81,7 +74,7 @@ def last_logged(llm: CommandLine) -> tuple[object, object]:
 
 def plugin_is_gone(llm: CommandLine) -> bool:
     """Whether the plugin's process has ended."""
-    return not is_running(int((llm.home / "plugins" / "sloth" / "data" / "pid").read_text()))
+    return not llm.is_alive("sloth")
 
 
 @pytest.mark.parametrize(
@@ -131,19 +124,16 @@ def test_ctrl_c_on_a_terminal_stops_the_answer(sloth: CommandLine) -> None:
     assert plugin_is_gone(sloth)
 
 
-def test_a_signal_while_a_plugin_is_being_asked_what_it_offers(llm: CommandLine, tmp_path: Path) -> None:
+def test_a_signal_while_a_plugin_is_being_asked_what_it_offers(llm: CommandLine) -> None:
     """Ctrl-C works before there is any answer: the plugin that sleeps while it is imported is gone, too."""
-    here = tmp_path / "pid"
-    llm.plugin("dozer", DOZER.format(place=str(here)))
+    llm.plugin("dozer", HOLDS_LOCK + DOZER)
     for arguments in (["-m", "dozer", "hi"], ["models"], ["plugins"]):
-        here.unlink(missing_ok=True)
         running = llm.start(*arguments)
-        until(lambda: here.exists() and here.read_text() != "", "the plugin is imported")
+        until(lambda: llm.is_alive("dozer"), "the plugin is imported")
         running.send_signal(signal.SIGINT)
         out, _ = running.communicate(timeout=20)
         assert (running.returncode, out) == (130, b"")
-        pid = int(here.read_text())
-        assert not is_running(pid)
+        assert not llm.is_alive("dozer")
 
 
 def test_an_answer_whose_reader_goes_ends_quietly(sloth: CommandLine) -> None:

@@ -47,8 +47,8 @@ class Asking:
             alias: the name under which the user stored it.
 
         Raises:
-            KeyMissing: the user has stored none.
-            ModelError: the plugin may not have it, or no call runs, or the host does not answer.
+            KeyMissing: the user has stored none, or has not granted it to this plugin.
+            ModelError: no call runs, or the host does not answer.
             Cancelled: the call was cancelled meanwhile.
         """
         call = self._current()
@@ -72,6 +72,8 @@ class Asking:
         hint = error.data.hint if error.data is not None else None
         if error.kind == Code.KEY_MISSING.kind:
             raise KeyMissing(error.message, hint=hint or f"Store one with `llm keys set {alias}`.")
+        if error.kind == Code.NOT_GRANTED.kind:  # a model that can do without a key does without
+            raise KeyMissing(error.message, hint=hint)
         raise ModelError(f"The host refused the key '{alias}': {error.message}", hint=hint)
 
     def _ask(self, call: Call, make: Callable[[str], Request], wait_s: float) -> Response | ErrorResponse:

@@ -109,10 +109,10 @@ class Model:
             explicit_key: a key at hand, which is returned as it is.
 
         Returns:
-            the key; None when the model needs none, or when an optional one is not stored.
+            the key; None when the model needs none, or when an optional one is not stored or not granted.
 
         Raises:
-            KeyMissing: the key is required and the user has stored none.
+            KeyMissing: the key is required, and the user has stored none or not granted it.
         """
         from ._context import get_key
         from .errors import KeyMissing

@@ -7,6 +7,7 @@ or edited, discovery runs again, and only plugins whose key has changed are aske
     _file        the file: damaged parts are forgotten, concurrent writers lose nothing
     _models      who provides which model
     _describing  asking plugins, several at a time
+    _installed   everything that is installed
     _catalogue   the whole: load, find, refresh
 """
 

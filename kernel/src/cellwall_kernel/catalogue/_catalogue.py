@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -9,15 +10,17 @@ import msgspec
 from cellwall_kernel.catalogue import _models
 from cellwall_kernel.catalogue._entries import Entry
 from cellwall_kernel.catalogue._file import CatalogueFile, catalogue_path
-from cellwall_kernel.discovery import Environment, Scan, scan
+from cellwall_kernel.discovery import Environment, Scan
 from cellwall_kernel.errors import CellwallError, PluginBroken, StoreProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from cellwall_kernel.catalogue._models import Collision
+    from cellwall_kernel.config import Config
     from cellwall_kernel.discovery import PluginRecord
     from cellwall_kernel.paths import Paths
+    from cellwall_kernel.permissions import Refusal
     from cellwall_kernel.supervisor import Supervisor
     from cellwall_wire import DescribeResult, ModelInfo
 
@@ -48,6 +51,7 @@ class Catalogue:
     Attributes:
         environment: where the plugins are installed.
         entries: plugin name -> what is known, sorted by name; every installed plugin has one.
+        attempts: what plugins tried and were not allowed when this command asked them, as sentences.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Catalogue:
     ) -> None:
         self.environment = environment
         self.entries: dict[str, Entry] = {}
+        self.attempts: list[str] = []
         self._paths = paths
         self._file = CatalogueFile(catalogue_path(paths, environment), environment)
         self._scan = found
@@ -83,9 +88,13 @@ class Catalogue:
         if is_whole and content.is_current(environment):
             records = [entry.record for entry in known.values()]
             self._scan = Scan(records=records, watched=content.watched, installed=content.installed)
-            self.entries = {name: self._with_files(entry) for name, entry in sorted(known.items())}
+            self.entries = {
+                name: self._as_set(self._with_files(entry)) for name, entry in sorted(known.items())
+            }
             return self
-        self._scan = scan(environment)
+        from cellwall_kernel.catalogue._installed import scan_everything  # only when something has changed
+
+        self._scan = scan_everything(paths, environment)
         for record in self._scan.records:
             entry = known.get(record.name)
             if entry is not None and entry.record.key == record.key:
@@ -94,7 +103,7 @@ class Catalogue:
                 entry = self._with_files(msgspec.structs.replace(entry, record=record)) if is_kept else None
             else:
                 entry = None
-            self.entries[record.name] = entry or Entry.first(record)
+            self.entries[record.name] = self._as_set(entry or Entry.first(record))
         self._save()
         return self
 
@@ -132,11 +141,13 @@ class Catalogue:
     @property
     def owners(self) -> Mapping[str, str]:
         """Whom the user has chosen where several plugins offer the same model."""
-        if self._owners is None:
-            from cellwall_kernel.config import load_config
+        return self._settings.owners if self._owners is None else self._owners
 
-            self._owners = load_config(self._paths).owners
-        return self._owners
+    @cached_property
+    def _settings(self) -> Config:
+        from cellwall_kernel.config import load_config
+
+        return load_config(self._paths)
 
     # -- asking plugins --------------------------------------------------------------------------------------
 
@@ -197,7 +208,7 @@ class Catalogue:
             await ask_all(
                 [name for name, entry in self.entries.items() if is_wanted(entry)],
                 lambda name: self._describe(supervisor, name),
-                take=self._take,
+                take=lambda name, answer: self._take(name, answer, supervisor.refusals.get(name, ())),
                 patience_s=patience_s,
                 is_enough=is_enough,
                 linger_s=LINGER_S,
@@ -219,8 +230,12 @@ class Catalogue:
             )
         return described
 
-    def _take(self, name: str, answer: DescribeResult | CellwallError | None) -> None:
-        entry = self.entries[name]
+    def _take(
+        self, name: str, answer: DescribeResult | CellwallError | None, refusals: Iterable[Refusal]
+    ) -> None:
+        attempts = [refusal.sentence(name) for refusal in refusals]
+        self.attempts += attempts
+        entry = msgspec.structs.replace(self.entries[name], attempts=attempts)
         files = self._files.get(name, "")
         if answer is None:
             entry = entry.unfinished()
@@ -241,6 +256,12 @@ class Catalogue:
 
     def _offers(self, name: str) -> bool:
         return _models.find(self.entries.values(), name, self.owners) is not None
+
+    def _as_set(self, entry: Entry) -> Entry:
+        """Return the entry as the user wants it: a disabled plugin offers nothing and is not asked."""
+        if entry.record.grant_key in self._settings.disabled:
+            return entry.disabled()
+        return entry.unasked() if entry.state == "disabled" else entry
 
     def _with_files(self, entry: Entry) -> Entry:
         """Return the entry, or an unasked one if the user has added or removed a file of the plugin."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from cellwall_kernel.discovery import PluginRecord
+from cellwall_kernel.errors import LimitExceeded
 from cellwall_wire import DescribeResult, ModelInfo
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         error: why it cannot be used, or why the last renewal failed.
         asked_at: when this was found out, in seconds since the epoch; 0 = never asked.
         expires_at: when it should be asked again, likewise; None = when it changes.
+        attempts: what it tried and was not allowed when it was asked, as sentences.
     """
 
     record: PluginRecord
@@ -67,6 +69,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     error: PluginProblem | None = None
     asked_at: float = 0.0
     expires_at: float | None = None
+    attempts: list[str] = []
 
     @classmethod
     def first(cls, record: PluginRecord) -> Entry:
@@ -87,19 +90,20 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
             described=described,
             asked_at=now,
             expires_at=None if ttl_ms is None else now + max(0, ttl_ms) / 1000,
+            attempts=self.attempts,
         )
 
     def failed(self, error: CellwallError, files: str) -> Entry:
         """Return the entry after the plugin failed; what the same code offered before stays."""
         now = time.time()
-        is_usable = self.described is not None
+        is_usable, is_passing = self.described is not None, isinstance(error, LimitExceeded)
         return msgspec.structs.replace(
             self,
             state="ready" if is_usable else "failed",
             files=files,
             error=PluginProblem.of(error),
             asked_at=now,
-            expires_at=now + (RENEWAL_RETRY_S if is_usable else FAILED_TTL_S),
+            expires_at=now + (RENEWAL_RETRY_S if is_usable or is_passing else FAILED_TTL_S),
         )
 
     def unfinished(self) -> Entry:
@@ -113,6 +117,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         """Return the entry of a plugin that must be asked again: something that it depends on has changed."""
         return msgspec.structs.replace(Entry.first(self.record), asked_at=time.time())
 
+    def disabled(self) -> Entry:
+        """Return the entry of a plugin that its user has disabled: nothing is offered, nobody asks."""
+        return Entry(record=self.record, state="disabled", asked_at=self.asked_at)
+
     @property
     def name(self) -> str:
         """The plugin's name."""
@@ -121,6 +129,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def cause(self) -> str | None:
         """Why it cannot be used, or why it could not be asked again; None if all is well."""
+        if self.state == "disabled":
+            return f"it is disabled; 'llm plugins enable {self.name}' lets it take part again."
         if self.state == "slow":
             return f"plugin '{self.name}' takes long to start; it is waited for when it is needed."
         return None if self.error is None else self.error.message

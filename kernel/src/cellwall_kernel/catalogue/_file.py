@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CatalogueFile", "Content", "catalogue_path"]
 
-FORMAT = f"1 {VERSION}"
+FORMAT = f"2 {VERSION}"
 """Another format, or another version of Cellwall, begins anew."""
 
 

@@ -90,7 +90,7 @@ def unknown_model(entries: Iterable[Entry], name: str) -> NotFound:
     names = [word for entry in known for model in entry.models for word in (model.id, *model.aliases)]
     folded = {word.casefold(): word for word in reversed(names)}
     near = [folded[word] for word in difflib.get_close_matches(name.casefold(), folded, n=SUGGESTIONS)]
-    broken = [entry.name for entry in known if entry.state in {"failed", "slow"}]
+    broken = [entry.name for entry in known if entry.state in {"failed", "slow", "disabled"}]
     if near:
         advice = f"did you mean {' or '.join(repr(word) for word in near)}? `llm models list` shows all."
     elif names:

@@ -34,6 +34,7 @@ def asked_catalogue(app: App, *, is_patient: bool = False, retries: bool = False
     if not catalogue.is_complete or (is_patient and "slow" in states) or (retries and "failed" in states):
         with stoppable() as stop:
             stop.run(lambda: refresh(app, catalogue, stop, is_patient=is_patient, retries=retries))
+    _output.attempts(catalogue.attempts)
     return catalogue
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["error", "line", "note", "print_json", "shown", "table", "text", "visible"]
+__all__ = ["attempts", "error", "line", "note", "print_json", "shown", "table", "text", "visible"]
 
 # C0 except newline and tab, DEL, and C1. Each becomes the picture of itself; a carriage return vanishes,
 # since CRLF is common.
@@ -23,6 +23,10 @@ CONTROL_PICTURES: dict[int, int | None] = {
     0x7F: 0x2421,
     **dict.fromkeys(range(0x80, 0xA0), 0xFFFD),
 }
+
+
+MOST_ATTEMPTS = 5
+"""How many refused attempts a command tells one by one; who tries more is understood."""
 
 
 def visible(text: str) -> str:
@@ -55,6 +59,19 @@ def note(text: str) -> None:
         sys.stderr.flush()
     except OSError:
         return
+
+
+def attempts(sentences: Iterable[str]) -> None:
+    """Print on stderr what plugins tried and were not allowed: each thing once, and not more than a few.
+
+    What nothing can allow comes first: harmless attempts must not hide one at the stored keys.
+    """
+    different = sorted(dict.fromkeys(sentences), key=lambda sentence: "' allows it." in sentence)
+    for sentence in different[:MOST_ATTEMPTS]:
+        note(f"Note: {sentence}")
+    more = len(different) - MOST_ATTEMPTS
+    if more > 0:
+        note(f"Note: {more} more like {'these were' if more > 1 else 'this was'} refused.")
 
 
 def error(message: str) -> None:

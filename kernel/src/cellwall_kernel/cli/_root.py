@@ -30,6 +30,16 @@ COMMANDS = {
         "cellwall_kernel.cli.models:models", "List the models; show or set the default one."
     ),
     "plugins": LazyCommand("cellwall_kernel.cli.plugins:plugins", "List, inspect and create plugins."),
+    "install": LazyCommand(
+        "cellwall_kernel.cli.install:install", "Install plugins, each into its own environment."
+    ),
+    "upgrade": LazyCommand("cellwall_kernel.cli.upgrade:upgrade", "Upgrade plugins that were installed so."),
+    "uninstall": LazyCommand(
+        "cellwall_kernel.cli.uninstall:uninstall", "Remove plugins that were installed so."
+    ),
+    "doctor": LazyCommand(
+        "cellwall_kernel.cli.doctor:doctor", "Try the sandbox of this machine, and say what it holds."
+    ),
     "keys": LazyCommand("cellwall_kernel.cli.keys:keys", "Store the API keys that models ask for."),
     "logs": LazyCommand("cellwall_kernel.cli.logs:logs", "Read the prompts and answers so far."),
 }

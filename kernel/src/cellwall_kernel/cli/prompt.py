@@ -206,6 +206,8 @@ def ask(app: App, request: PromptRequest, *, prints: bool) -> Answer:
             answer = prompting.answer()
         except SinkClosed:
             raise BrokenPipeError from None
+        finally:
+            _output.attempts(prompting.notes)
     return answer
 
 

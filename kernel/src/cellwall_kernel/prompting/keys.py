@@ -1,33 +1,48 @@
-"""API keys for the plugin that answers: only those that its models declared, and never a stranger's."""
+"""API keys for the plugin that answers: only those that its models declared and that its user granted it.
+
+A key that the user names for one prompt (`--key`) is granted for that prompt.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cellwall_kernel.errors import CallFailed
+from cellwall_kernel.errors import CallFailed, NotGranted
 from cellwall_kernel.keys import missing_key, resolve_key
 
 if TYPE_CHECKING:
     from cellwall_kernel.catalogue import Entry
     from cellwall_kernel.discovery import PluginRecord
+    from cellwall_kernel.grants import Grant
     from cellwall_kernel.paths import Paths
     from cellwall_wire import KeysGetParams, KeysGetResult, ModelInfo
 
 __all__ = ["KeyService", "check_key"]
 
 
-def check_key(paths: Paths, model: ModelInfo, explicit: str | None) -> None:
+def check_key(paths: Paths, plugin: str, model: ModelInfo, explicit: str | None, grant: Grant) -> None:
     """Say at once that a key is missing, rather than after a plugin was started.
 
     Raises:
         KeyProblem: the model cannot do without a key, and there is none.
+        NotGranted: there is one, and its user has not granted it to the plugin.
         StoreProblem: the stored keys cannot be read.
     """
     need = model.key
     if need is not None and need.required:
+        if explicit is None and need.alias not in grant.permissions.keys:
+            raise not_granted(plugin, need.alias)
         known = resolve_key(paths, explicit=explicit, alias=need.alias, env_var=need.env)
         if known is None:
             raise missing_key(need.alias, need.env)
+
+
+def not_granted(plugin: str, alias: str) -> NotGranted:
+    """Return the error that says which key was not granted, and how to grant it."""
+    return NotGranted(
+        f"plugin '{plugin}' was not granted the key '{alias}'; 'llm plugins grant {plugin} key={alias}' "
+        "allows it for good, and --key for one prompt."
+    )
 
 
 class KeyService:
@@ -38,18 +53,22 @@ class KeyService:
         entry: the plugin, with what its models declared.
         model: the model that answers.
         explicit: what `--key` said; it is for the key of this model only.
+        grant: what the user granted the plugin.
     """
 
-    def __init__(self, paths: Paths, entry: Entry, model: ModelInfo, explicit: str | None) -> None:
+    def __init__(
+        self, paths: Paths, entry: Entry, model: ModelInfo, explicit: str | None, grant: Grant
+    ) -> None:
         self._paths = paths
+        self._granted = frozenset(grant.permissions.keys)
         self._declared = {need.alias: need.env for offer in entry.models if (need := offer.key) is not None}
-        self._explicit = {model.key.alias: explicit} if model.key is not None else {}
+        self._explicit = {model.key.alias: explicit} if model.key is not None and explicit is not None else {}
 
     async def get(self, record: PluginRecord, params: KeysGetParams) -> KeysGetResult:
         """Return a declared key.
 
         Raises:
-            CallFailed: the plugin did not declare it.
+            CallFailed: the plugin did not declare it, or was not granted it.
             KeyProblem: there is none.
             StoreProblem: the stored keys cannot be read.
         """
@@ -62,6 +81,8 @@ class KeyService:
                 f"plugin '{record.name}' asked for the key '{alias}', which none of its models declares.",
                 kind="NotGranted",
             )
+        if alias not in self._granted and alias not in self._explicit:
+            raise CallFailed(record.name, not_granted(record.name, alias).message, kind="NotGranted")
         env_var = self._declared[alias]
         key = resolve_key(self._paths, explicit=self._explicit.get(alias), alias=alias, env_var=env_var)
         if key is None:

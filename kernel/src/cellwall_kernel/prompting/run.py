@@ -74,6 +74,9 @@ class Prompting:
         sink: shows the answer while it arrives.
         run: runs the asynchronous parts.
         progress: makes what is told about data files that must be fetched first.
+
+    Attributes:
+        notes: sentences for the user about what plugins tried and were not allowed.
     """
 
     def __init__(
@@ -90,6 +93,7 @@ class Prompting:
         self._sink = sink
         self._run = run
         self._progress = progress
+        self.notes: list[str] = []
         self._choice: Choice | None = None
         self._spawned: Spawned | None = None
         self._supervisor: Supervisor | None = None
@@ -111,18 +115,22 @@ class Prompting:
 
         config = load_config(self._paths)
         catalogue = Catalogue.load(self._paths, owners=config.owners)
+        self.notes = catalogue.attempts  # as they are found out
         self._choice = Choice(self._paths, catalogue, self._run)
         scene = settle(self._paths, self._request, config, self._choice)
         record = scene.entry.record
         needed = scene.model.assets
         progress = self._progress() if needed else None
         assets = resolve_for_launch(record.manifest, needed, record.name, self._paths, progress)
-        self._spawned = spawned = spawn_plugin(record, self._paths, assets=assets)
+        self._spawned = spawned = spawn_plugin(record, self._paths, assets=assets, grant=scene.grant)
         try:
             answer = self._run(lambda: self._converse(scene, assets, spawned))
         except BaseException:
             spawned.kill_now()  # has no effect on one that has ended
             raise
+        finally:
+            refusals = self._supervisor.refusals.get(record.name, []) if self._supervisor is not None else []
+            self.notes += [refusal.sentence(record.name) for refusal in refusals]
         if isinstance(answer.problem, SinkClosed):
             raise answer.problem
         if answer.problem is not None and answer.problem.kind == "UnknownModel":
@@ -146,7 +154,7 @@ class Prompting:
 
         request, scratch = self._request, self._paths.plugin_tmp(scene.entry.name)
         is_kept = scene.config.logging if request.log is None else request.log
-        keys = KeyService(self._paths, scene.entry, scene.model, request.key)
+        keys = KeyService(self._paths, scene.entry, scene.model, request.key, scene.grant)
         log = PromptLog.open(self._paths, is_kept=is_kept, wants_record=request.wants_record)
         exchange = Exchange(log, self._sink)
         with ExitStack() as things:
@@ -154,23 +162,32 @@ class Prompting:
             attachments = things.enter_context(packed(request.attachments, scratch))
             added = user_message(request, attachments)
             messages = things.enter_context(chain(scene.history, request.system, added, scratch))
-            log.begin(self._row(scene, added, attachments))
+            log.begin(self._row(scene, added, attachments, self._sandbox(spawned)))
             async with Supervisor(self._paths, services={"keys/get": keys.get}) as self._supervisor:
                 await exchange.run(
                     self._supervisor,
                     Cell(record=scene.entry.record, assets=assets, spawned=spawned),
                     self._params(scene, messages),
-                    Deadline.from_settings(scene.config.timeouts, total_s=request.timeout_s),
+                    Deadline.from_settings(scene.config.timeouts, total_s=request.timeout_s).within(
+                        scene.grant.permissions.limits.deadline_s
+                    ),
                 )
             return self._answer_of(exchange, log)
 
-    def _row(self, scene: Scene, added: Message, attachments: Packed) -> PromptRow:
+    def _sandbox(self, spawned: Spawned) -> str:
+        """Return how strong the wall around the plugin is."""
+        from cellwall_kernel.doctor import quick_level
+
+        return "NONE" if spawned.wall is None else quick_level(self._paths, spawned.wall.plan.mechanisms)
+
+    def _row(self, scene: Scene, added: Message, attachments: Packed, sandbox: str) -> PromptRow:
         from cellwall_kernel.store import PromptRow
 
         request = self._request
         return PromptRow(
             model=scene.model.id,
             plugin=scene.entry.name,
+            sandbox=sandbox,
             messages=[added],
             system=request.system,
             options=request.options,

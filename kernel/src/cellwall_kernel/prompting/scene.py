@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cellwall_kernel.errors import NotFound
+from cellwall_kernel.grants import valid_grant
 from cellwall_kernel.prompting.choose import check_abilities
 from cellwall_kernel.prompting.keys import check_key
 from cellwall_kernel.prompting.request import LATEST
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from cellwall_kernel.catalogue import Entry
     from cellwall_kernel.config import Config
+    from cellwall_kernel.grants import Grant
     from cellwall_kernel.paths import Paths
     from cellwall_kernel.prompting.choose import Choice, Offer
     from cellwall_kernel.prompting.request import PromptRequest
@@ -33,6 +35,7 @@ class Scene:
         config: the user's settings.
         entry: the plugin.
         model: the model that answers.
+        grant: what the user granted the plugin.
         conversation: the conversation that is continued, or None.
         history: its messages so far.
     """
@@ -40,6 +43,7 @@ class Scene:
     config: Config
     entry: Entry
     model: ModelInfo
+    grant: Grant
     conversation: Conversation | None
     history: Sequence[Message]
 
@@ -50,7 +54,8 @@ def settle(paths: Paths, request: PromptRequest, config: Config, choice: Choice)
     Raises:
         NotFound: there is no such model or conversation.
         UsageProblem: the model cannot do what is asked.
-        KeyProblem: it needs a key, and there is none.
+        KeyProblem: it needs a key, and there is none, or it was not granted.
+        PluginError: the plugin must not be started: it has changed, or is disabled.
         StoreProblem: something in the user folder cannot be read.
     """
     conversation, history = None, list[Message]()
@@ -58,8 +63,11 @@ def settle(paths: Paths, request: PromptRequest, config: Config, choice: Choice)
         conversation, history = earlier(paths, request.conversation)
     entry, model = chosen(request, config, conversation, choice)
     check_abilities(model, request)
-    check_key(paths, model, request.key)
-    return Scene(config=config, entry=entry, model=model, conversation=conversation, history=history)
+    grant = valid_grant(paths, entry.record)
+    check_key(paths, entry.name, model, request.key, grant)
+    return Scene(
+        config=config, entry=entry, model=model, grant=grant, conversation=conversation, history=history
+    )
 
 
 def earlier(paths: Paths, conversation_id: str) -> tuple[Conversation, list[Message]]:

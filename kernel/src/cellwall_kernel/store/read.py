@@ -39,6 +39,7 @@ _PLAIN = (  # columns that are members of LoggedResponse as they are
     "conversation_id",
     "resolved_model",
     "plugin",
+    "sandbox",
     "finish",
     "error_kind",
     "error_message",
@@ -51,7 +52,7 @@ _USAGE = ("input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tok
 _HOST = ("host_pid", "host_started", "host_machine")
 _SELECT = """
     SELECT responses.id AS id, responses.datetime_utc AS datetime_utc, responses.model AS model,
-        resolved_model, plugin, status, finish, error_kind, error_message,
+        resolved_model, plugin, sandbox, status, finish, error_kind, error_message,
         prompt, system, options_json, schema_json, first_token_ms, duration_ms,
         conversation_id, conversations.name AS conversation_name,
         input_tokens, output_tokens, cached_input_tokens, reasoning_tokens, usage_details_json,

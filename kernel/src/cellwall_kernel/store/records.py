@@ -31,9 +31,9 @@ class PromptRow(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         model: the model's id.
         plugin: the name of the plugin that runs it.
+        sandbox: how strong the wall around the plugin is: STRONG, PARTIAL or NONE.
         messages: what this prompt adds to the conversation: the user's message, or the results of tools. Not
-        the
-            history, and not the system prompt.
+            the history, and not the system prompt.
         system: the system prompt.
         options: the model options that the user chose.
         schema: the JSON Schema that the answer shall follow.
@@ -43,6 +43,7 @@ class PromptRow(msgspec.Struct, frozen=True, kw_only=True):
 
     model: str
     plugin: str
+    sandbox: str | None = None
     messages: Sequence[Message]
     system: str | None = None
     options: Mapping[str, Any] = {}
@@ -136,6 +137,7 @@ class LoggedResponse(msgspec.Struct, frozen=True, kw_only=True):
         model: the model that was asked.
         resolved_model: the exact model that answered.
         plugin: the plugin that ran it.
+        sandbox: how strong the wall around the plugin was; None in rows of versions that had none.
         status: how far the answer is.
         finish: the model's own word for the end.
         error_kind: why it failed, for programs.
@@ -160,6 +162,7 @@ class LoggedResponse(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     resolved_model: str | None
     plugin: str
+    sandbox: str | None
     status: Status
     finish: str | None
     error_kind: str | None

@@ -130,6 +130,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         END
         """,
     ),
+    ("ALTER TABLE responses ADD COLUMN sandbox TEXT",),  # STRONG, PARTIAL, NONE: what stood around the plugin
 )
 
 VERSION = len(MIGRATIONS)

@@ -78,6 +78,7 @@ def begin(connection: sqlite3.Connection, row: PromptRow) -> OpenAnswer:
         "id": response_id,
         "model": row.model,
         "plugin": row.plugin,
+        "sandbox": row.sandbox,
         "system": None if row.system is None else storable(row.system),
         "prompt": prompt,
         "options_json": encode(row.options),

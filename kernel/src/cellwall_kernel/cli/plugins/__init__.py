@@ -1,4 +1,4 @@
-"""`llm plugins`: what is installed, in which state, and how to begin a plugin of one's own."""
+"""`llm plugins`: what is installed, in which state, what it may do, and how to begin one of one's own."""
 
 from __future__ import annotations
 
@@ -8,11 +8,18 @@ __all__ = ["plugins"]
 
 plugins = LazyGroup(
     name="plugins",
-    help="List, inspect and create plugins.",
+    help="List, inspect, trust and create plugins.",
     default="list",
     table={
         "list": LazyCommand("cellwall_kernel.cli.plugins.list:list_plugins", "List the installed plugins."),
         "show": LazyCommand("cellwall_kernel.cli.plugins.show:show", "Show everything about one plugin."),
+        "grant": LazyCommand("cellwall_kernel.cli.plugins.grant:grant", "Allow a plugin something."),
+        "revoke": LazyCommand("cellwall_kernel.cli.plugins.revoke:revoke", "Take back what it was granted."),
+        "verify": LazyCommand(
+            "cellwall_kernel.cli.plugins.verify:verify", "Say whether the files of plugins are the same."
+        ),
+        "disable": LazyCommand("cellwall_kernel.cli.plugins.enable:disable", "Leave a plugin out."),
+        "enable": LazyCommand("cellwall_kernel.cli.plugins.enable:enable", "Let a plugin take part again."),
         "new": LazyCommand("cellwall_kernel.cli.plugins.new:new", "Write a new plugin to begin with."),
     },
 )

@@ -1,4 +1,4 @@
-"""`llm plugins list`: every installed plugin with its state, and why one cannot be used."""
+"""`llm plugins list`: every installed plugin with its state, why one cannot be used, and what each may do."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from cellwall_kernel.cli._lazy import HELP_SETTINGS
 
 if TYPE_CHECKING:
     from cellwall_kernel.catalogue import Entry
+    from cellwall_kernel.cli.plugins._standing import Standing
 
 __all__ = ["as_members", "list_plugins"]
 
@@ -21,29 +22,41 @@ __all__ = ["as_members", "list_plugins"]
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 @pass_app
 def list_plugins(app: App, refresh: bool, as_json: bool) -> None:
-    """List the installed plugins, with the cause if one cannot be used.
+    """List the installed plugins, with the cause if one cannot be used, and what each may do.
 
     Plugins that were not asked yet are asked, and slow ones are waited for. In a pipe, each line holds name,
-    version, state, number of models and cause, separated by tabs.
+    version, state, number of models, cause, what it may do, and how strong the wall around it is (STRONG,
+    PARTIAL or NONE; `llm doctor` tells more), separated by tabs.
     """
     from cellwall_kernel.cli._asking import asked_catalogue
+    from cellwall_kernel.cli.plugins._standing import standing_of
+    from cellwall_kernel.doctor import quick_level
+    from cellwall_kernel.grants import Grants
 
     catalogue = asked_catalogue(app, is_patient=True, retries=refresh)
-    entries = list(catalogue.entries.values())
+    grants = Grants.load(app.paths)
+    level = quick_level(app.paths)
+    entries = [(entry, standing_of(entry.record, grants)) for entry in catalogue.entries.values()]
     if as_json:
-        _output.print_json([as_members(entry) for entry in entries])
+        _output.print_json([as_members(entry, standing, level) for entry, standing in entries])
         return
     rows = [
-        (entry.name, entry.record.version, entry.state, str(len(entry.models)), entry.cause or "")
-        for entry in entries
+        (
+            *(entry.name, entry.record.version, entry.state, str(len(entry.models)), entry.cause or ""),
+            standing.in_short,
+            standing.wall(level),
+        )
+        for entry, standing in entries
     ]
-    _output.table(rows, ["NAME", "VERSION", "STATE", "MODELS", "CAUSE"])
+    _output.table(rows, ["NAME", "VERSION", "STATE", "MODELS", "CAUSE", "MAY", "WALL"])
     if not entries:
         _output.note("No plugin is installed; 'llm plugins new NAME' writes one.")
 
 
-def as_members(entry: Entry) -> dict[str, Any]:
+def as_members(entry: Entry, standing: Standing, level: str) -> dict[str, Any]:
     """Return the members of a plugin in the JSON list; all of them are always there."""
+    from cellwall_kernel.permissions import items_of
+
     return {
         "name": entry.name,
         "dist": entry.record.dist,
@@ -52,4 +65,9 @@ def as_members(entry: Entry) -> dict[str, Any]:
         "models": [model.id for model in entry.models],
         "cause": entry.cause,
         "kind": None if entry.error is None else entry.error.kind,
+        "permissions": [str(item) for item in items_of(standing.grant.permissions)],
+        "asked": [str(item) for item in items_of(standing.asked)],
+        "walled": standing.wall(level) != "NONE",
+        "sandbox": standing.wall(level),
+        "changed": standing.change is not None,
     }
