@@ -15,7 +15,19 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cellbench import local_model, memory, prompts, report, roundtrips, startup, storage, streams
+from cellbench import (
+    installing,
+    local_model,
+    memory,
+    networks,
+    prompts,
+    report,
+    roundtrips,
+    startup,
+    storage,
+    streams,
+    walls,
+)
 from cellbench.bench import Bench
 from cellbench.environments import Preparation, PreparationFailed
 from cellbench.processes import CommandFailed, become_subreaper
@@ -52,7 +64,13 @@ def main(args: Sequence[str] | None = None) -> int:
     rounds = options.rounds or (_QUICK_ROUNDS if options.quick else _ROUNDS)
     load_before = os.getloadavg()[0]
     outcomes = _measure(chosen, options, rounds)
-    about = {"version": _version(), "rounds": rounds, "quick": options.quick, "load_before": load_before}
+    about = {
+        "version": _version(),
+        "rounds": rounds,
+        "quick": options.quick,
+        "load_before": load_before,
+        "is_busy": load_before > _QUIET_LOAD,
+    }
     _publish(outcomes, about, options)
     missed = options.strict and any(outcome.is_met is False for outcome in outcomes)
     return 1 if missed or any(outcome.ours is None for outcome in outcomes) else 0
@@ -85,7 +103,7 @@ def _attempt(experiment: Experiment, bench: Bench) -> list[Outcome]:
 
 def _publish(outcomes: list[Outcome], about: dict[str, Any], options: argparse.Namespace) -> None:
     print(report.terminal_table(outcomes))
-    if about["load_before"] > _QUIET_LOAD:
+    if about["is_busy"]:
         print(f"The machine was busy when this began (load {about['load_before']:.1f}): do not believe it.")
     if options.json:
         report.write_json(options.json, outcomes, about)
@@ -140,6 +158,9 @@ def _say(sentence: str) -> None:
 _EXPERIMENTS: list[Experiment] = [
     *startup.EXPERIMENTS,
     *prompts.EXPERIMENTS,
+    *walls.EXPERIMENTS,
+    *networks.EXPERIMENTS,
+    *installing.EXPERIMENTS,
     *roundtrips.EXPERIMENTS,
     *streams.EXPERIMENTS,
     *memory.EXPERIMENTS,

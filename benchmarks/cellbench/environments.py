@@ -15,7 +15,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from cellbench.synthetic import add_trivial_plugins
+from cellbench.synthetic import add_trivial_plugins, write_small_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,13 +39,22 @@ PEERS: dict[str, tuple[str, ...]] = {
     "llm": (LLM, "llm-echo==0.5"),
     "llm-six": (LLM, *MAINSTREAM_PLUGINS),
     "mcp": ("mcp==2.3.0",),
+    "uv": ("uv==0.13.9",),
 }
 """Peer environments and what is in them; pinned, so that two runs compare with the same thing."""
 
-OURS: dict[str, tuple[str, ...]] = {"ours": (), "ours-fifty": (), "ours-six": (LLM, *MAINSTREAM_PLUGINS)}
+OURS: dict[str, tuple[str, ...]] = {
+    "ours": (),
+    "ours-fifty": (),
+    "ours-numpy": ("numpy==2.4.6",),
+    "ours-six": (LLM, *MAINSTREAM_PLUGINS),
+}
 """Our environments and what is installed in them before Cellwall itself."""
 
 TRIVIAL_PLUGINS = 50
+
+_GIVEN = frozenset({"ours", "ours-numpy"})
+"""For what an environment that is named by `--ours` may stand; a probe says what it misses there."""
 
 _PROJECTS = ("sdk", "kernel", "plugins/echo", "plugins/local", ".")
 _PIP_TIMEOUT_S = 1800
@@ -93,7 +102,7 @@ class Preparation:
                 without what is needed.
         """
         if self._given is not None:
-            if name != "ours":
+            if name not in _GIVEN:
                 raise PreparationFailed(f"the '{name}' environment is not made when --ours is given")
             return self._given
         folder = self._home / name
@@ -105,6 +114,23 @@ class Preparation:
             if name == "ours-fifty":
                 add_trivial_plugins(_site_packages(folder), TRIVIAL_PLUGINS)
             self._seal(folder, stamp)
+        return folder
+
+    def shelf(self) -> Path:
+        """Return a folder with all wheels that a small plugin consists of: itself, the SDK, msgspec.
+
+        Raises:
+            PreparationFailed: they cannot be built or fetched.
+        """
+        folder = self._home / "shelf"
+        if self._stamp_of(folder) != self._digest:
+            [sdk] = [wheel for wheel in self._wheels() if wheel.name.startswith("cellwall_sdk-")]
+            self._say("filling the shelf that plugins are installed from")
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            _run([sys.executable, "-m", "pip", "wheel", "-q", "-w", str(folder), str(sdk)])
+            write_small_wheel(folder)
+            self._seal(folder, self._digest)
         return folder
 
     def _install_tree(self, folder: Path) -> None:

@@ -34,6 +34,7 @@ def _measure(bench: Bench) -> list[Outcome]:
     home = bench.keep / "local"  # outlives the run: the weights are 98 MB
     ours = bench.ours("--no-log", _PROMPT, home=home)
     check(bench.ours("local", "pull", home=home))
+    check(ours)  # it says what is wrong, if it is; while it is timed nobody listens to that
     weights = _weights(home)
     here = bench.our_probe("local_here", str(weights), _PROMPT, home=home)
     contenders: dict[str, Callable[[], Sample]] = {

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["EXPERIMENTS"]
 
 _CELL = Row(
-    "cell-memory", "an empty sync plugin: plugin's RSS and what only its keeper has", "bytes",
+    "cell-memory", "an empty sync plugin: its RSS and what only its keeper and bubblewrap have", "bytes",
     (Budget("value", 20 * (1 << 20)),), "`python -c` that sleeps",
 )  # fmt: skip
 _EMPTY = "bench-trivial-00"

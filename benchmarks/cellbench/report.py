@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import os
 import platform
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from cellbench.rows import Budget, Outcome, Series, Unit
 
 __all__ = ["HEADERS", "cells", "markdown", "terminal_table", "write_json", "write_readme"]
 
 HEADERS = ("row", "what", "ours", "peer", "ratio or +", "CPU ratio", "budget", "met")
+_ROOT = Path(__file__).resolve().parents[2]
 _BEGIN, _END = "<!-- results: begin -->", "<!-- results: end -->"
 _MET = {True: "yes", False: "NO", None: "–"}
 
@@ -81,8 +82,14 @@ def write_readme(file: Path, outcomes: Sequence[Outcome], about: dict[str, Any])
         f"Cellwall {about['version']}, {where['python']}, {where['system']}, {where['cores']} cores; "
         f"median (lowest–highest) of {about['rounds']} rounds."
     )
+    if about["is_busy"]:
+        caption += (
+            f" **The machine was busy with other work (load {about['load_before']:.1f} at the start): do not "
+            "believe times and differences of milliseconds; CPU times say more.**"
+        )
     remarks = "\n".join(f"- `{o.row.name}`: {o.remark}" for o in outcomes if o.remark and o.ours)
-    file.write_text(f"{head}{begin}\n{caption}\n\n{markdown(outcomes)}\n\n{remarks}\n{end}{tail}")
+    results = f"{caption}\n\n{markdown(outcomes)}\n\n{remarks}\n".replace(f"{_ROOT}/", "")  # of this machine
+    file.write_text(f"{head}{begin}\n{results}{end}{tail}")
 
 
 def _about_platform() -> dict[str, Any]:
@@ -161,9 +168,18 @@ def _rate(value: float) -> str:
     return f"{value:,.0f}/s"
 
 
+def _megabytes_per_second(value: float) -> str:
+    return f"{value / 1e6:,.0f} MB/s"
+
+
 _AS_A_FRACTION = 0.5
 """Ratios up to this read better as 1/n."""
 
-_TIME_UNITS = ((1.0, "s", 1.0), (1e-3, "ms", 1e3), (0.0, "µs", 1e6))
+_TIME_UNITS = ((1.0, "s", 1.0), (1e-3, "ms", 1e3), (1e-6, "µs", 1e6), (0.0, "ns", 1e9))
 _NO_DECIMALS = 10
-_FORMATS: dict[Unit, Callable[[float], str]] = {"s": _seconds, "bytes": _mebibytes, "per second": _rate}
+_FORMATS: dict[Unit, Callable[[float], str]] = {
+    "s": _seconds,
+    "bytes": _mebibytes,
+    "per second": _rate,
+    "bytes per second": _megabytes_per_second,
+}

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from cellbench.bench import Bench
 
-__all__ = ["Budget", "Experiment", "Outcome", "Row", "Sample", "Series", "Unit", "interleave"]
+__all__ = ["Budget", "Experiment", "Outcome", "Row", "Sample", "Series", "Unit", "interleave", "together"]
 
-Unit = Literal["s", "bytes", "per second"]
+Unit = Literal["s", "bytes", "per second", "bytes per second"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,4 +179,16 @@ def interleave(
             sample = measure()
             if round_number >= warmups:
                 taken[name].append(sample)
+    return {name: Series(tuple(samples)) for name, samples in taken.items()}
+
+
+def together(
+    measure: Callable[[], Mapping[str, Sample]], *, rounds: int, warmups: int = 1
+) -> dict[str, Series]:
+    """Measure contenders that take turns inside one probe: one sample of each for every run of it."""
+    taken: dict[str, list[Sample]] = {}
+    for round_number in range(warmups + rounds):
+        for name, sample in measure().items():
+            if round_number >= warmups:
+                taken.setdefault(name, []).append(sample)
     return {name: Series(tuple(samples)) for name, samples in taken.items()}

@@ -1,4 +1,4 @@
-"""Rows about what is kept on disk: a batch of an answer in the log database, and the catalogue."""
+"""Rows about what is kept on disk: an answer in the log database, the catalogue, a plugin's files."""
 
 from __future__ import annotations
 
@@ -17,6 +17,14 @@ __all__ = ["EXPERIMENTS"]
 
 _APPEND = Row("log-append", "one batch of an answer, committed", peer="bare sqlite3 insert and commit (WAL)")
 _CATALOGUE = Row("catalogue-read", "reading the catalogue, 50 plugins", peer="ours, none")
+
+_GRANTS = {
+    files: Row(f"grant-check-{files}", f"a launch's look at a plugin of {files} files", peer="`stat` of each")
+    for files in (200, 5_000)
+}
+
+_LOOKS = 40_000
+"""How many files are looked at in one probe."""
 
 _APPENDS = 2_000
 _READS = 200
@@ -50,4 +58,18 @@ def _catalogue(bench: Bench) -> list[Outcome]:
     return [Outcome(_CATALOGUE, series["fifty"], series["none"])]
 
 
-EXPERIMENTS = [Experiment((_APPEND,), _append), Experiment((_CATALOGUE,), _catalogue)]
+def _grants(files: int, row: Row, bench: Bench) -> list[Outcome]:
+    count = str(bench.times(_LOOKS // files, least=5))
+    probes = {
+        kind: partial(run_probe, bench.our_probe("grant_check", str(files), count, kind), _per_unit)
+        for kind in ("ours", "bare")
+    }
+    series = interleave(probes, rounds=max(3, bench.rounds // 3))
+    return [Outcome(row, series["ours"], series["bare"])]
+
+
+EXPERIMENTS = [
+    Experiment((_APPEND,), _append),
+    Experiment((_CATALOGUE,), _catalogue),
+    *(Experiment((row,), partial(_grants, files, row)) for files, row in _GRANTS.items()),
+]

@@ -14,7 +14,7 @@ from cellbench.procfs import cpu_s, descendants
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["ONE_CORE", "Trips", "pin_if_asked", "print_figures"]
+__all__ = ["ONE_CORE", "Trips", "pin_if_asked", "print_figures", "tree_cpu_s"]
 
 ONE_CORE = "CELLBENCH_ONE_CORE"
 """The variable that asks a probe to run itself and its children on one processor core."""
@@ -41,12 +41,12 @@ class Trips:
         for number in range(self._warmup):
             yield number
         gc.collect()
-        cpu_before = _tree_cpu_s()
+        cpu_before = tree_cpu_s()
         for number in range(self._count):
             started = clock()
             yield number
             self._taken_ns.append(clock() - started)
-        self._cpu_s = _tree_cpu_s() - cpu_before
+        self._cpu_s = tree_cpu_s() - cpu_before
 
     @property
     def repetitions(self) -> int:
@@ -77,6 +77,7 @@ def print_figures(figures: dict[str, float]) -> None:
     print(json.dumps(figures), flush=True)
 
 
-def _tree_cpu_s() -> float:
+def tree_cpu_s() -> float:
+    """CPU seconds so far of this process and of all that live below it."""
     here = os.getpid()
     return sum(cpu_s(pid) for pid in (here, *descendants(here)))
