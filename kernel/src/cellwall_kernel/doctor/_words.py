@@ -67,7 +67,7 @@ def uncovered(*, sees_names: bool) -> tuple[str, ...]:
         *names,
         "mistakes in the kernel",
         "what a plugin sends to a host that it was granted",
-        "memory is bounded by the kernel for each process; all of a plugin's together are watched, once a second",
+        "the kernel bounds the memory of each process; all of a plugin's together are watched, once a second",
         *root,
     )
 
