@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from cellwall_kernel.paths import Paths
 from cellwall_kernel.permissions import Refusal
+from cellwall_kernel.wall import holds
 
 if TYPE_CHECKING:
     from cellwall_kernel.wall import Policy
@@ -57,12 +57,11 @@ def _of_path(kind: str, text: str, policy: Policy) -> Refusal | None:
     allowed = (
         policy.write if kind == "write" else (*policy.read, *policy.write, *policy.execute, *policy.devices)
     )
-    if path.startswith(UNREMARKABLE) or any(_holds(os.path.realpath(folder), path) for folder in allowed):
+    if path.startswith(UNREMARKABLE) or any(holds(os.path.realpath(folder), path) for folder in allowed):
         return None
     if kind == "read" and not os.path.lexists(path):
         return None  # it would have found nothing anyway
-    root = os.path.realpath(Paths.from_environment().root)
-    if _holds(root, path):
+    if policy.closed and holds(policy.closed, path):
         return Refusal(tried=f"{kind} {path}", reason="that is Cellwall's own and is never granted")
     return _refusal(f"{kind} {path}", f"{kind}={path}")
 
@@ -86,7 +85,3 @@ def _refusal(tried: str, item: str) -> Refusal:
         return Refusal(tried=tried, grant=str(parse_item(item)))
     except ValueError:
         return Refusal(tried=tried, reason="that is nothing that can be granted")
-
-
-def _holds(folder: str, path: str) -> bool:
-    return path == folder or path.startswith(folder.rstrip("/") + "/")

@@ -25,6 +25,7 @@ from cellwall_kernel.wall._policy import (
     SYSTEM_FOLDERS,
     Policy,
     Resources,
+    holds,
     policy_for,
 )
 from cellwall_kernel.wall._wall import Wall, WallPlan, raise_wall
@@ -39,6 +40,7 @@ __all__ = [
     "Resources",
     "Wall",
     "WallPlan",
+    "holds",
     "open_listener",
     "policy_for",
     "proxy_variables",

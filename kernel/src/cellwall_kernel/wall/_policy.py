@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cellwall_kernel.paths import Paths
     from cellwall_kernel.permissions import Limits, Permissions
 
-__all__ = ["DEFAULT_LIMITS", "Policy", "Resources", "interpreter_folders", "policy_for"]
+__all__ = ["DEFAULT_LIMITS", "Policy", "Resources", "holds", "interpreter_folders", "policy_for"]
 
 SYSTEM_FOLDERS = ("/usr", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin")
 """Programs and libraries; plugins load the latter."""
@@ -94,6 +94,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         cwd: its working folder.
         own: the folders that are its own: data and temporary files; also in `write`.
+        closed: the user folder, of which nothing else can be granted.
         read: files and folders that it may read.
         write: folders and files that it may change.
         execute: files and folders whose programs it may execute.
@@ -110,6 +111,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     cwd: str
     own: tuple[str, ...] = ()
+    closed: str = ""
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
     execute: tuple[str, ...] = ()
@@ -160,6 +162,7 @@ def policy_for(
     return Policy(
         cwd=here if any(text == "." for text in (*granted.read, *granted.write)) else data,
         own=(data, tmp),
+        closed=guard.root,
         read=_unique(
             *SYSTEM_FOLDERS, *SYSTEM_FILES, *interpreter_folders(record), *guard.code(), *read, *files,
             *certificates, *(GPU_INFORMATION if "gpu" in granted.devices else ()),
@@ -193,11 +196,14 @@ class _Guard:
     Args:
         record: the plugin.
         paths: the user folder.
+
+    Attributes:
+        root: its real path.
     """
 
     def __init__(self, record: PluginRecord, paths: Paths) -> None:
         self._record = record
-        self._root = os.path.realpath(paths.root)
+        self.root = os.path.realpath(paths.root)
 
     def code(self) -> list[str]:
         """List the folders that the plugin's code is loaded from.
@@ -208,13 +214,13 @@ class _Guard:
         folders = [*(folder for _, folder in record.folders), *record.code]
         own = {record.location, *record.code}
         for folder in folders:
-            if folder in own and _holds(os.path.realpath(folder), self._root):
-                raise self._refuse(f"its code lies in {folder}, around your Cellwall folder {self._root}")
-        return [folder for folder in folders if not _holds(os.path.realpath(folder), self._root)]
+            if folder in own and holds(os.path.realpath(folder), self.root):
+                raise self._refuse(f"its code lies in {folder}, around your Cellwall folder {self.root}")
+        return [folder for folder in folders if not holds(os.path.realpath(folder), self.root)]
 
     def is_ours(self, path: str) -> bool:
         """Whether a real path lies in the user folder, or around it."""
-        return _holds(path, self._root) or _holds(self._root, path)
+        return holds(path, self.root) or holds(self.root, path)
 
     def readable(self, text: str, here: str) -> str:
         """Return the real path of a granted file or folder; empty if its variable is not set."""
@@ -224,10 +230,10 @@ class _Guard:
         path = os.path.realpath(os.path.join(here, place))
         if self.is_ours(path):
             raise self._refuse(
-                f"it was granted '{text}', which is {path} here and reaches Cellwall's own {self._root}"
+                f"it was granted '{text}', which is {path} here and reaches Cellwall's own {self.root}"
             )
         for closed in NEVER_GRANTED:
-            if _holds(path, closed) or _holds(closed, path):
+            if holds(path, closed) or holds(closed, path):
                 raise self._refuse(f"it was granted '{text}', which is {path} here and reaches {closed}")
         return path
 
@@ -238,7 +244,7 @@ class _Guard:
             return ""
         code = [sys.prefix, sys.base_prefix, os.path.dirname(os.path.dirname(__file__)), *self.code()]
         for folder in map(os.path.realpath, code):
-            if _holds(path, folder) or _holds(folder, path):
+            if holds(path, folder) or holds(folder, path):
                 raise self._refuse(f"it was granted to write '{text}', which reaches the code in {folder}")
         return path
 
@@ -251,7 +257,7 @@ class _Guard:
         )
 
 
-def _holds(folder: str, path: str) -> bool:
+def holds(folder: str, path: str) -> bool:
     """Whether `path` is `folder` or lies in it; both are real paths."""
     return path == folder or path.startswith(folder.rstrip("/") + "/")
 
@@ -306,7 +312,7 @@ def _socket_path(name: str, paths: Paths) -> str | None:
     if name == "ssh-agent":
         return os.environ.get("SSH_AUTH_SOCK") or None
     path = os.path.realpath(os.path.expanduser(name))
-    return None if _holds(os.path.realpath(paths.root), path) else path
+    return None if holds(os.path.realpath(paths.root), path) else path
 
 
 def _size(path: str) -> int:
