@@ -136,13 +136,14 @@ class Site:
 
 
 def wheel_with(content: bytes = CONTENT, member: str = MEMBER) -> bytes:
-    """Build a wheel that holds one data file."""
+    """Build a wheel that holds one data file; the same bytes every time, whatever the clock says."""
     box = io.BytesIO()
+    metadata = "Metadata-Version: 2.1\nName: data-pkg\nVersion: 1.2\n"
     with zipfile.ZipFile(box, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(member, content)
-        archive.writestr(
-            "data_pkg-1.2.dist-info/METADATA", "Metadata-Version: 2.1\nName: data-pkg\nVersion: 1.2\n"
-        )
+        for name, text in ((member, content), ("data_pkg-1.2.dist-info/METADATA", metadata.encode())):
+            entry = zipfile.ZipInfo(name)  # dated 1980
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, text)
     return box.getvalue()
 
 
