@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pty
 import subprocess
 import sys
 import time
@@ -73,6 +74,20 @@ class CommandLine:
         )
         self.started.append(running)
         return running
+
+    def on_terminal(self, *arguments: str, **variables: str) -> tuple[int, int]:
+        """Start the command on a terminal of its own.
+
+        Returns:
+            its process id, and the descriptor of the terminal's other side.
+        """
+        pid, terminal = pty.fork()
+        if pid == 0:
+            try:
+                os.execve(self.argv()[0], self.argv(*arguments), self.environment | variables)
+            finally:
+                os._exit(127)  # a copy of the test that went on would start copies, too
+        return pid, terminal
 
     def end_all(self) -> None:
         """Kill what a failed test has left running."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import select
 import signal
 import subprocess
@@ -80,9 +79,7 @@ def in_terminal(
     llm: CommandLine, *arguments: str, answer: str = "", until_text: str = "[y/N"
 ) -> tuple[int, str]:
     """Run the command on a terminal and answer its question; gives the exit code and all it showed."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execve(llm.argv()[0], llm.argv(*arguments), {**llm.environment, "TERM": "xterm"})
+    pid, terminal = llm.on_terminal(*arguments, TERM="xterm")
     shown, answered, give_up = "", False, time.monotonic() + 45
     while time.monotonic() < give_up and select.select([terminal], [], [], 45)[0]:
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,9 +12,7 @@ if TYPE_CHECKING:
 
 def on_terminal(llm: CommandLine, *arguments: str) -> str:
     """What a command shows on a terminal of its own."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execve(llm.argv()[0], llm.argv(*arguments), llm.environment)
+    pid, terminal = llm.on_terminal(*arguments)
     shown = b""
     while True:
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import select
 import time
 from typing import TYPE_CHECKING
@@ -48,9 +47,7 @@ def converse(llm: CommandLine, words: Sequence[str], *turns: tuple[str, str]) ->
     Returns:
         the exit code, and all that the terminal showed.
     """
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execve(llm.argv()[0], llm.argv(*words), llm.environment)
+    pid, terminal = llm.on_terminal(*words)
     shown, left, limit = "", list(turns), time.monotonic() + PATIENCE_S
     asked_at = 0
     while True:
@@ -109,9 +106,7 @@ def test_everything_else_is_a_no(foo: CommandLine, answer: str) -> None:
 
 def test_what_was_typed_before_the_question_is_no_answer(foo: CommandLine) -> None:
     """Somebody who pasted several lines has not read the table."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execve(foo.argv()[0], foo.argv("plugins", "grant", "foo"), foo.environment)
+    pid, terminal = foo.on_terminal("plugins", "grant", "foo")
     os.write(terminal, b"y\n")
     shown = b""
     while b"Allow?" not in shown:
