@@ -7,10 +7,12 @@
     │   └── NotGranted                it is there, and the plugin was not granted it
     ├── PluginError               5   a plugin failed
     │   ├── PluginBroken              it cannot be loaded or described
+    │   │   └── CrashedAtStart            its process ended before it could be asked anything
     │   ├── PluginChanged             its files are not those that were granted something
     │   ├── PluginCrashed             its process ended while it was needed
     │   ├── PluginMisbehaved          it broke the protocol
     │   ├── LimitExceeded             it used more of the machine than it may
+    │   ├── Quarantined               it crashed too often and is not started for now
     │   └── CallFailed                it answered a call with an error
     ├── DeadlineExceeded          6   a plugin took longer than it was given
     ├── AssetProblem              7   a data file cannot be fetched or is not what it should be
@@ -28,6 +30,7 @@ __all__ = [
     "AssetProblem",
     "CallFailed",
     "CellwallError",
+    "CrashedAtStart",
     "DeadlineExceeded",
     "InstallProblem",
     "Interrupted",
@@ -40,6 +43,7 @@ __all__ = [
     "PluginCrashed",
     "PluginError",
     "PluginMisbehaved",
+    "Quarantined",
     "StoreProblem",
     "UsageProblem",
 ]
@@ -106,6 +110,10 @@ class PluginBroken(PluginError):
     kind = "PluginBroken"
 
 
+class CrashedAtStart(PluginBroken):
+    """Raised when a plugin's process ends before it could be asked anything, and does not say why."""
+
+
 class PluginChanged(PluginError):
     """Raised when a plugin's files are not those to which the user has granted something; it does not start.
 
@@ -153,6 +161,31 @@ class LimitExceeded(PluginError):
     """Raised when a plugin uses more memory, time, files or processes than it may; its process is stopped."""
 
     kind = "LimitExceeded"
+
+
+class Quarantined(PluginError):
+    """Raised when a plugin is not started because it crashed too often in a short time.
+
+    Args:
+        plugin: the plugin's name.
+        cause: what is the matter; ends the sentence "plugin 'x' ...", such as "is not started until 12:30".
+        until: when it may be started again, in seconds since the epoch.
+        last: what the last crash was, a sentence.
+    """
+
+    kind = "Quarantined"
+
+    def __init__(self, plugin: str, cause: str, *, until: float, last: str = "") -> None:
+        message = f"plugin '{plugin}' {cause}; 'llm plugins enable {plugin}' lets it start at once."
+        super().__init__(plugin, message, detail=last)
+        self.until = until
+
+    @property
+    def until_utc(self) -> str:
+        """When it may be started again, in UTC, such as "2027-01-31T12:00:00Z"."""
+        import time
+
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.until))
 
 
 class CallFailed(PluginError):

@@ -3,6 +3,7 @@
     keys.json       config.json     logs.db
     grants.json     what every plugin may do            pins/   the files that each of those was made of
     wall.json       doctor.json     what was found out about this machine's wall
+    crashes.json    which plugins crashed lately, and until when they are not started
     environments/NAME/              the environment that `llm install` made for a plugin, in generations
     catalogue/      what every installed plugin offers, one file per environment
     assets/         downloaded data files by SHA-256, user.json, partial/
@@ -77,6 +78,11 @@ class Paths:
     def grants(self) -> Path:
         """The file of what the user has granted to plugins, readable by its owner alone."""
         return self.root / "grants.json"
+
+    @property
+    def crashes(self) -> Path:
+        """The file of which plugins crashed lately, readable by its owner alone."""
+        return self.root / "crashes.json"
 
     @property
     def logs_db(self) -> Path:

@@ -11,8 +11,9 @@ import os
 from typing import TYPE_CHECKING, Self
 
 from cellwall_kernel import launch
+from cellwall_kernel.breaker import Breaker, pause_s
 from cellwall_kernel.confinement import confine
-from cellwall_kernel.errors import PluginBroken
+from cellwall_kernel.errors import CrashedAtStart, PluginBroken, PluginCrashed
 from cellwall_kernel.process import (
     INITIALIZE_S,
     Greeting,
@@ -22,8 +23,10 @@ from cellwall_kernel.process import (
     refuse_full_folders,
     spawn,
 )
+from cellwall_kernel.tracing import tape_for
 from cellwall_kernel.version import VERSION
 from cellwall_wire import (
+    METHODS,
     SUPPORTED,
     AssetFile,
     DescribeParams,
@@ -71,6 +74,7 @@ def spawn_plugin(
 
     Raises:
         PluginBroken: it cannot be started, for a reason known already or found by the system.
+        Quarantined: it crashed too often lately.
         CallFailed: what it must be told cannot be told.
         LimitExceeded: its folders hold more than they may.
         StoreProblem: its folders cannot be made.
@@ -86,7 +90,12 @@ def spawn_plugin(
     greeting = _greeting(record, paths, assets, limits or Limits())
     if plan.wall is not None:
         refuse_full_folders(record.name, plan.wall.policy)
+    Breaker(paths).admit(record)  # last: what is let through here counts as tried
     spawned = spawn(plan)
+    spawned.tape = tape_for(record.name)
+    if spawned.tape is not None:
+        layers = plan.wall.mechanisms.layers if plan.wall is not None else []
+        spawned.tape.event("started", pid=spawned.pid, argv=list(plan.argv), cwd=plan.cwd, wall=layers)
     spawned.greet(greeting)
     return spawned
 
@@ -115,6 +124,8 @@ class Supervisor:
         self._limits = limits or Limits()
         self.refusals: dict[str, list[Refusal]] = {}
         self._sessions: list[Session] = []
+        self._breaker = Breaker(paths)
+        self._crashes: dict[str, int] = {}
         self._tasks: TaskGroup | None = None
 
     async def __aenter__(self) -> Self:
@@ -150,17 +161,35 @@ class Supervisor:
     ) -> Session:
         """Start a plugin and bring it to the point where it can be called.
 
+        One that crashes before that is started once more: nothing was asked of it yet.
+
         Args:
             record: the plugin.
-            assets: its data files; of no effect if `spawn_plugin` has started it already.
+            assets: its data files; the process in `spawned` was told of them already.
             spawned: its process, if `spawn_plugin` has started it already.
             timeout_s: how long it may take to get ready, in seconds; by default INITIALIZE_S.
 
         Raises:
             PluginBroken: it cannot be started or loaded.
+            Quarantined: it crashed too often lately.
             DeadlineExceeded: it took too long.
             PluginError: it crashed or broke the protocol.
         """
+        try:
+            return await self._start(record, assets=assets, spawned=spawned, timeout_s=timeout_s)
+        except CrashedAtStart:
+            if not await self._may_repeat(record):
+                raise
+        return await self._start(record, assets=assets, timeout_s=timeout_s)
+
+    async def _start(
+        self,
+        record: PluginRecord,
+        *,
+        assets: Mapping[str, AssetFile] | None,
+        spawned: Spawned | None = None,
+        timeout_s: float | None = None,
+    ) -> Session:
         from cellwall_kernel.process.child import Child
         from cellwall_kernel.session import Session
 
@@ -175,7 +204,8 @@ class Supervisor:
         self._tasks.start_soon(session.run)
         try:
             await session.initialize(timeout_s=timeout_s or INITIALIZE_S)
-        except BaseException:
+        except BaseException as problem:
+            self.note(record, problem)
             await self.stop(session, patience_s=0)
             raise
         return session
@@ -185,20 +215,57 @@ class Supervisor:
     ) -> DescribeResult:
         """Ask a plugin what it offers: started for the question, stopped after the answer.
 
+        The protocol calls the question repeatable: a plugin that crashes over it is asked once more.
+
         Raises:
             PluginError, DeadlineExceeded: as for `start`.
         """
+        try:
+            return await self._describe(record, assets)
+        except (CrashedAtStart, PluginCrashed):
+            if not (METHODS["plugin/describe"].repeatable and await self._may_repeat(record)):
+                raise
+        return await self._describe(record, assets)
+
+    async def _describe(self, record: PluginRecord, assets: Mapping[str, AssetFile] | None) -> DescribeResult:
         from cellwall_kernel.session import DESCRIBE_S
 
-        session = await self.start(record, assets=assets)
+        session = await self._start(record, assets=assets)
         try:
             params = DescribeParams()
             result: DescribeResult = await session.request("plugin/describe", params, timeout_s=DESCRIBE_S)
-        except BaseException:
+        except BaseException as problem:
+            self.note(record, problem)
             await self.stop(session, patience_s=0)
             raise
+        self.note(record)
         await self.stop(session)
         return result
+
+    def note(self, record: PluginRecord, problem: BaseException | None = None) -> None:
+        """Note how it went with a plugin that was started; crashes add up, in this command and in the next.
+
+        Whoever calls a plugin says so once, after the call: what is noticed later, while the plugin is being
+        stopped, is not held against it.
+
+        Args:
+            record: the plugin.
+            problem: what ended it; None if all was well.
+        """
+        self._breaker.note(record, problem)
+        before = self._crashes.get(record.grant_key, 0)
+        self._crashes[record.grant_key] = before + 1 if self._breaker.counts(problem) else 0
+
+    async def _may_repeat(self, record: PluginRecord) -> bool:
+        """Wait as long as the plugin's crashes in this command ask for; whether it may be started then."""
+        import random
+
+        import anyio
+
+        if self._breaker.quarantine(record) is not None:
+            return False
+        await anyio.sleep(pause_s(self._crashes[record.grant_key], random.random()))  # noqa: S311 - no secret
+        return True
 
     async def stop(self, session: Session, *, patience_s: float | None = None) -> None:
         """Stop one plugin by its ladder; returns when its process has ended.

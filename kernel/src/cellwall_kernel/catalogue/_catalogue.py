@@ -11,7 +11,7 @@ from cellwall_kernel.catalogue import _models
 from cellwall_kernel.catalogue._entries import Entry
 from cellwall_kernel.catalogue._file import CatalogueFile, catalogue_path
 from cellwall_kernel.discovery import Environment, Scan
-from cellwall_kernel.errors import CellwallError, PluginBroken, StoreProblem
+from cellwall_kernel.errors import CellwallError, PluginBroken, Quarantined, StoreProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -241,6 +241,8 @@ class Catalogue:
             entry = entry.unfinished()
         elif isinstance(answer, CellwallError):
             entry = entry.failed(answer, files)
+            if isinstance(answer, Quarantined):
+                entry = msgspec.structs.replace(entry, expires_at=answer.until)
         else:
             entry = entry.answered(answer, files)
         self.entries[name] = entry

@@ -62,7 +62,8 @@ class Exchange:
     async def run(self, supervisor: Supervisor, cell: Cell, params: PromptParams, deadline: Deadline) -> None:
         """Bring the plugin to the point where it can be asked, ask it, log how that ended, and stop it.
 
-        A plugin that fails is no exception: `problem` holds it.
+        It is asked once, whatever happens: a prompt that a plugin has read may have been paid for. A plugin
+        that fails is no exception: `problem` holds it.
 
         Args:
             supervisor: owns the plugin from now on.
@@ -81,6 +82,7 @@ class Exchange:
             self.problem = problem
             await self._end_last_line()
         except get_cancelled_exc_class():
+            supervisor.note(cell.record)
             self._log.finish(self._outcome("cancelled"))
             await self._end_last_line()
             raise
@@ -168,6 +170,7 @@ class Exchange:
 
         async with create_task_group() as tasks:
             if session is not None:
+                supervisor.note(session.record, self.problem)
                 tasks.start_soon(supervisor.stop, session)
                 await checkpoint()
             self._log.finish(self._outcome())

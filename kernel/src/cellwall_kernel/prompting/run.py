@@ -109,6 +109,7 @@ class Prompting:
             SinkClosed: nobody reads the answer any more.
         """
         from cellwall_kernel.assets.launching import resolve_for_launch
+        from cellwall_kernel.breaker import Breaker
         from cellwall_kernel.catalogue import Catalogue
         from cellwall_kernel.config import load_config
         from cellwall_kernel.supervisor import spawn_plugin
@@ -120,6 +121,8 @@ class Prompting:
         scene = settle(self._paths, self._request, config, self._choice)
         record = scene.entry.record
         needed = scene.model.assets
+        if needed and (refusal := Breaker(self._paths).quarantine(record)) is not None:
+            raise refusal  # before anything large is fetched for it
         progress = self._progress() if needed else None
         assets = resolve_for_launch(record.manifest, needed, record.name, self._paths, progress)
         self._spawned = spawned = spawn_plugin(record, self._paths, assets=assets, grant=scene.grant)

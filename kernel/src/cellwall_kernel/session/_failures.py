@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cellwall_kernel.errors import (
     CallFailed,
     CellwallError,
+    CrashedAtStart,
     KeyProblem,
     LimitExceeded,
     NotFound,
@@ -59,7 +60,7 @@ def crashed(
         return LimitExceeded(plugin, excess.sentence(plugin, resources, fate="ended"), detail=last_lines)
     if was_ready:
         return PluginCrashed(plugin, end.cause, last_lines)
-    return PluginBroken(
+    return CrashedAtStart(
         plugin, f"plugin '{plugin}' ended with {end.cause} while it was being loaded.", detail=last_lines
     )
 

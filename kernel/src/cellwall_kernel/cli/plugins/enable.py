@@ -15,7 +15,7 @@ __all__ = ["disable", "enable"]
 @click.argument("name")
 @pass_app
 def enable(app: App, name: str) -> None:
-    """Let the plugin NAME take part again."""
+    """Let the plugin NAME take part again, also one that is not started because it crashed too often."""
     switch(app, name, is_disabled=False)
 
 
@@ -32,6 +32,7 @@ def disable(app: App, name: str) -> None:
 
 def switch(app: App, name: str, *, is_disabled: bool) -> None:
     """Note in the settings whether the plugin takes part, and have the catalogue look again."""
+    from cellwall_kernel.breaker import Breaker
     from cellwall_kernel.catalogue import Catalogue
     from cellwall_kernel.cli.plugins._standing import plugin_named
     from cellwall_kernel.config import change_config
@@ -39,5 +40,7 @@ def switch(app: App, name: str, *, is_disabled: bool) -> None:
     catalogue = Catalogue.load(app.paths)
     record = plugin_named(catalogue, name).record
     change_config(app.paths, lambda config: config.with_disabled(record.grant_key, is_disabled))
+    if not is_disabled:
+        Breaker(app.paths).forget(record)
     catalogue.forget(name)
     _output.note(f"Plugin '{name}' is {'disabled' if is_disabled else 'enabled'}.")

@@ -13,6 +13,7 @@ from cellwall_kernel.cli._lazy import HELP_SETTINGS
 if TYPE_CHECKING:
     from cellwall_kernel.catalogue import Entry
     from cellwall_kernel.cli.plugins._standing import Standing
+    from cellwall_kernel.errors import Quarantined
 
 __all__ = ["as_members", "list_plugins"]
 
@@ -28,6 +29,7 @@ def list_plugins(app: App, refresh: bool, as_json: bool) -> None:
     version, state, number of models, cause, what it may do, and how strong the wall around it is (STRONG,
     PARTIAL or NONE; `llm doctor` tells more), separated by tabs.
     """
+    from cellwall_kernel.breaker import Breaker
     from cellwall_kernel.cli._asking import asked_catalogue
     from cellwall_kernel.cli.plugins._standing import standing_of
     from cellwall_kernel.doctor import quick_level
@@ -36,24 +38,31 @@ def list_plugins(app: App, refresh: bool, as_json: bool) -> None:
     catalogue = asked_catalogue(app, is_patient=True, retries=refresh)
     grants = Grants.load(app.paths)
     level = quick_level(app.paths)
-    entries = [(entry, standing_of(entry.record, grants)) for entry in catalogue.entries.values()]
+    breaker = Breaker(app.paths)
+    entries = [
+        (entry, standing_of(entry.record, grants), breaker.quarantine(entry.record))
+        for entry in catalogue.entries.values()
+    ]
     if as_json:
-        _output.print_json([as_members(entry, standing, level) for entry, standing in entries])
+        _output.print_json([as_members(*known, level) for known in entries])
         return
     rows = [
         (
-            *(entry.name, entry.record.version, entry.state, str(len(entry.models)), entry.cause or ""),
+            *(entry.name, entry.record.version, entry.state, str(len(entry.models))),
+            entry.cause or "" if quarantine is None else quarantine.message,
             standing.in_short,
             standing.wall(level),
         )
-        for entry, standing in entries
+        for entry, standing, quarantine in entries
     ]
     _output.table(rows, ["NAME", "VERSION", "STATE", "MODELS", "CAUSE", "MAY", "WALL"])
     if not entries:
         _output.note("No plugin is installed; 'llm plugins new NAME' writes one.")
 
 
-def as_members(entry: Entry, standing: Standing, level: str) -> dict[str, Any]:
+def as_members(
+    entry: Entry, standing: Standing, quarantine: Quarantined | None, level: str
+) -> dict[str, Any]:
     """Return the members of a plugin in the JSON list; all of them are always there."""
     from cellwall_kernel.permissions import items_of
 
@@ -63,8 +72,9 @@ def as_members(entry: Entry, standing: Standing, level: str) -> dict[str, Any]:
         "version": entry.record.version,
         "state": entry.state,
         "models": [model.id for model in entry.models],
-        "cause": entry.cause,
-        "kind": None if entry.error is None else entry.error.kind,
+        "cause": entry.cause if quarantine is None else quarantine.message,
+        "kind": problem.kind if (problem := quarantine or entry.error) is not None else None,
+        "quarantined_until": None if quarantine is None else quarantine.until_utc,
         "permissions": [str(item) for item in items_of(standing.grant.permissions)],
         "asked": [str(item) for item in items_of(standing.asked)],
         "walled": standing.wall(level) != "NONE",

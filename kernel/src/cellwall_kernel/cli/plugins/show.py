@@ -50,6 +50,8 @@ def show(app: App, name: str, as_json: bool) -> None:
 
 def facts_of(entry: Entry, paths: Paths) -> Iterator[tuple[str, str]]:
     """Yield what there is to say, as labels and values."""
+    from cellwall_kernel.breaker import Breaker
+
     record, described = entry.record, entry.described
     yield "name", record.name
     yield "distribution", f"{record.dist} {record.version}".rstrip()
@@ -58,6 +60,9 @@ def facts_of(entry: Entry, paths: Paths) -> Iterator[tuple[str, str]]:
     yield "state", entry.state
     if entry.cause is not None:
         yield "cause", " ".join(entry.cause.split())
+    if (quarantine := Breaker(paths).quarantine(record)) is not None:
+        yield "quarantined", quarantine.message
+        yield "last crash", " ".join(quarantine.detail.split())
     for model in entry.models:
         also = f" (also {', '.join(model.aliases)})" if model.aliases else ""
         yield "model", f"{model.id}{also}"
@@ -111,9 +116,11 @@ def assets_of(entry: Entry, paths: Paths) -> Iterator[tuple[str, str]]:
 
 def as_members(entry: Entry, standing: Standing, paths: Paths, level: str) -> dict[str, Any]:
     """Return everything about a plugin; all members are always there."""
+    from cellwall_kernel.breaker import Breaker
     from cellwall_kernel.permissions import items_of
 
     record, described = entry.record, entry.described
+    quarantine = Breaker(paths).quarantine(record)
     return {
         "name": record.name,
         "dist": record.dist,
@@ -125,6 +132,7 @@ def as_members(entry: Entry, standing: Standing, paths: Paths, level: str) -> di
         "state": entry.state,
         "cause": entry.cause,
         "error": entry.error,
+        "quarantined_until": None if quarantine is None else quarantine.until_utc,
         "models": entry.models,
         "hooks": described.hooks if described is not None else [],
         "notes": described.notes if described is not None else [],
