@@ -4,8 +4,8 @@
 
 The file is the one that `llm` writes, so either program can use the other's. Only its owner can read it, and
 it is replaced as a whole under a lock. Values leave this module only as the answer to a question for one
-name: no table of them, no error and no representation holds one. Which plugin may ask for which key is left
-to the callers.
+name, and for a trace that must leave them out: no error and no representation holds one. Which plugin may ask
+for which key is left to the callers.
 """
 
 from __future__ import annotations
@@ -21,9 +21,20 @@ if TYPE_CHECKING:
 
     from cellwall_kernel.paths import Paths
 
-__all__ = ["check_key_name", "key_names", "missing_key", "resolve_key", "store_key", "stored_key"]
+__all__ = [
+    "check_key_name",
+    "key_names",
+    "missing_key",
+    "resolve_key",
+    "store_key",
+    "stored_key",
+    "stored_values",
+]
 
 NOTE_NAME = "// Note"
+LONG_ENOUGH = 8
+"""From how many characters on a key can be told from other texts."""
+
 NOTE = "This file stores secret API credentials. Do not share!"
 
 
@@ -47,6 +58,18 @@ def stored_key(paths: Paths, name: str) -> str:
     if key is None:
         raise NotFound(f"no key is stored under '{name}'; store one with 'llm keys set {name}'.")
     return key
+
+
+def stored_values(paths: Paths) -> list[str]:
+    """Return all stored keys, for those who must not write any of them: they are looked for, nothing else.
+
+    Short ones are left out: they are found everywhere, and nobody's key.
+
+    Raises:
+        StoreProblem: `keys.json` cannot be read or is not what it must be.
+    """
+    keys = _load(paths)
+    return [key for name, key in keys.items() if not _is_comment(name) and len(key) >= LONG_ENOUGH]
 
 
 def store_key(paths: Paths, name: str, value: str) -> None:

@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from cellwall_kernel.paths import Paths
 
-__all__ = ["App", "debug_option", "pass_app"]
+__all__ = ["App", "debug_option", "pass_app", "trace_option"]
 
 
 @dataclass(slots=True)
@@ -19,9 +19,11 @@ class App:
 
     Attributes:
         debug: tracebacks and details are shown with errors.
+        traces: a trace of the plugins is being written.
     """
 
     debug: bool = False
+    traces: bool = False
     _paths: Paths | None = field(default=None, repr=False)
 
     @property
@@ -50,6 +52,37 @@ def debug_option(*, hidden: bool) -> click.Option:
         hidden=hidden,
         callback=set_debug,
         help="Show tracebacks and details with errors.",
+    )
+
+
+def set_trace(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    """Begin the trace that `--trace-plugins` asks for."""
+    if value:
+        from contextlib import suppress
+
+        from cellwall_kernel import tracing
+        from cellwall_kernel.errors import StoreProblem
+        from cellwall_kernel.keys import stored_values
+
+        app = context.ensure_object(App)
+        secrets: list[str] = []
+        with suppress(StoreProblem):  # a command that needs the keys will say what is wrong with them
+            secrets = stored_values(app.paths)
+        tracing.begin(value, secrets=secrets)
+        app.traces = True
+
+
+def trace_option(*, hidden: bool) -> click.Option:
+    """Make the option `--trace-plugins`, for the root command and, hidden, for those whose line is long."""
+    return click.Option(
+        ["--trace-plugins"],
+        metavar="FILE",
+        expose_value=False,
+        hidden=hidden,
+        envvar=None if hidden else "CELLWALL_TRACE_PLUGINS",
+        callback=set_trace,
+        help="Write what the host and its plugins say to each other into FILE, prompts and answers included, "
+        "API keys not.",
     )
 
 

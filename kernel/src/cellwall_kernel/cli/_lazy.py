@@ -81,11 +81,11 @@ class LazyGroup(click.Group):
         """Put the default command's name where the user left it out."""
         if self.default is None or ctx.resilient_parsing:
             return args
-        own_flags = {name for parameter in self.get_params(ctx) for name in parameter.opts}
+        own = {name: parameter for parameter in self.get_params(ctx) for name in parameter.opts}
         at = 0
-        while at < len(args) and args[at] in own_flags:
-            at += 1
-        if at == len(args):
+        while at < len(args) and (option := own.get(args[at].partition("=")[0])) is not None:
+            at += 2 if takes_word(option) and "=" not in args[at] else 1
+        if at >= len(args):
             asks_something = any(argument in ("-h", "--help", "--version") for argument in args)
             missing = not asks_something and self.may_be_bare()
         elif args[at].startswith("-"):
@@ -109,6 +109,11 @@ class LazyGroup(click.Group):
             hint = f" Did you mean '{close}'?" if close else f" Try '{ctx.command_path} --help'."
             ctx.fail(f"there is no command '{ctx.command_path} {args[0]}'.{hint}")
         return super().resolve_command(ctx, args)
+
+
+def takes_word(option: click.Parameter) -> bool:
+    """Whether the word behind an option is its value."""
+    return isinstance(option, click.Option) and not option.is_flag and not option.is_eager
 
 
 def load(entry: LazyCommand) -> click.Command:

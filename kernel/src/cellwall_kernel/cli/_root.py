@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cellwall_kernel.cli import _output
-from cellwall_kernel.cli._context import App, debug_option
+from cellwall_kernel.cli._context import App, debug_option, trace_option
 from cellwall_kernel.cli._lazy import HELP_SETTINGS, LazyCommand, LazyGroup
 from cellwall_kernel.errors import CellwallError, Interrupted, PluginCrashed, PluginMisbehaved
 from cellwall_kernel.version import VERSION
@@ -89,7 +89,7 @@ root = LazyGroup(
     fallback=plugin_command,
     help=HELP,
     context_settings=HELP_SETTINGS,
-    params=[debug_option(hidden=False)],
+    params=[debug_option(hidden=False), trace_option(hidden=False)],
 )
 root = click.version_option(VERSION, message="llm, version %(version)s (Cellwall)")(root)
 
@@ -114,7 +114,18 @@ def run(arguments: Sequence[str]) -> int:
         return report(Interrupted(), debug=False)
     except Exception as problem:  # noqa: BLE001 - the last place where an error can become a sentence
         return report(problem, debug=app.debug)
+    finally:
+        if app.traces:
+            end_trace()
     return outcome if isinstance(outcome, int) else 0
+
+
+def end_trace() -> None:
+    """Finish the trace, and say so if it is not complete."""
+    from cellwall_kernel import tracing
+
+    if problem := tracing.end():
+        _output.note(f"Note: {problem}")
 
 
 def report(problem: Exception, *, debug: bool) -> int:

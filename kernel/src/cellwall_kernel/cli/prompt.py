@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cellwall_kernel.cli import _output
-from cellwall_kernel.cli._context import App, debug_option, pass_app
+from cellwall_kernel.cli._context import App, debug_option, pass_app, trace_option
 from cellwall_kernel.cli._lazy import HELP_SETTINGS
 
 if TYPE_CHECKING:
@@ -123,7 +123,10 @@ def prompt(app: App, /, **given: Any) -> None:
         _output.note(UNUSUAL_ENDS[answer.finish])
 
 
-prompt.params.append(debug_option(hidden=True))  # `llm "…" --debug` is how people add it to their last line
+prompt.params += [
+    debug_option(hidden=True),
+    trace_option(hidden=True),
+]  # `llm "…" --debug` is how people add it to their last line
 
 
 def request_from(given: Given) -> PromptRequest:

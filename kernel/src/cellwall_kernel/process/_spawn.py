@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from cellwall_kernel.launch import Launch
     from cellwall_kernel.process._greeting import Greeting
+    from cellwall_kernel.tracing._tape import Tape
     from cellwall_kernel.wall import Wall
 
 __all__ = ["Exit", "Spawned", "spawn"]
@@ -67,6 +68,7 @@ class Spawned:
         pidfd: readable once the child has ended; None where the system has no such thing.
         wall: what stands around it; None if nothing does.
         greeting: the conversation, once `greet` has begun it.
+        tape: records what is said; None if nobody wants a trace.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Spawned:
         self.stderr = _own(cast("FileIO", popen.stderr))
         self.pidfd = _pidfd(popen.pid)
         self.greeting: Greeting | None = None
+        self.tape: Tape | None = None
 
     @property
     def pid(self) -> int:
@@ -109,6 +112,8 @@ class Spawned:
             written = 0
         except OSError:
             written = len(greeting.unsent)
+        if self.tape is not None:
+            self.tape.sent(greeting.unsent[:written])
         self.greeting = msgspec.structs.replace(greeting, unsent=greeting.unsent[written:])
 
     def has_ended(self) -> bool:

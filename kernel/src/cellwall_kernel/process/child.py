@@ -17,7 +17,7 @@ import asyncio
 import os
 import signal
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -66,6 +66,7 @@ class Child:
         self.plugin = spawned.plugin
         self.log = log
         self._spawned = spawned
+        self._tape = spawned.tape
         self._ended = anyio.Event()
         self._stdin_open = True
 
@@ -92,11 +93,13 @@ class Child:
     async def attend(self) -> None:
         """Read what the child prints and wait for its end; returns when it has ended and was collected."""
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_listen, self._spawned.stderr, self.log.feed)
+            tasks.start_soon(_listen, self._spawned.stderr, self._take_printed)
             await self._wait_for_end()
             tasks.cancel_scope.cancel()
         self._drain_last_words()
         self._spawned.collect()
+        if self._tape is not None:
+            self._tape.ended(self.exit.cause if self.exit is not None else "")
         self.log.close()
         self.close_stdin()
         self._close(self._spawned.stderr)
@@ -110,7 +113,7 @@ class Child:
         Args:
             take: gets at least a byte at a time; what it raises ends the listening and is raised here.
         """
-        await _listen(self._spawned.stdout, take)
+        await _listen(self._spawned.stdout, take if self._tape is None else self._tape.hearing(take))
 
     def close_stdout(self) -> None:
         """Let go of the child's output; nobody may be reading any more."""
@@ -128,9 +131,12 @@ class Child:
         if not self._stdin_open:
             raise BrokenPipeError
         try:
-            return os.write(self._spawned.stdin, data)
+            written = os.write(self._spawned.stdin, data)
         except BlockingIOError:
             return 0
+        if self._tape is not None:
+            self._tape.sent(data[:written])
+        return written
 
     async def wait_writable(self) -> None:
         """Wait until more can be written, or the input is closed; then write_some() tells which."""
@@ -145,6 +151,13 @@ class Child:
         if self._stdin_open:
             self._stdin_open = False
             self._close(self._spawned.stdin)
+            if self.exit is None:
+                self.note("input closed")
+
+    def note(self, event: str, **facts: Any) -> None:
+        """Note for the trace, if there is one, that something happened."""
+        if self._tape is not None:
+            self._tape.event(event, **facts)
 
     async def ends_within(self, patience_s: float) -> Exit | None:
         """Wait for the end.
@@ -175,6 +188,7 @@ class Child:
                 (self._kill_group, KILL_S),
             )
             for act, wait_s in steps:
+                self.note("told to end" if act == self._ask_group else "killed")
                 act()
                 if ended := await self.ends_within(wait_s):
                     return ended
@@ -183,6 +197,11 @@ class Child:
     def kill_now(self) -> None:
         """Have everything killed at once, without waiting; safe in a signal handler."""
         self._spawned.kill_now()
+
+    def _take_printed(self, chunk: bytes) -> None:
+        self.log.feed(chunk)
+        if self._tape is not None:
+            self._tape.printed(chunk)
 
     def _ask_group(self) -> None:
         self._spawned.signal_group(signal.SIGTERM)
@@ -201,7 +220,7 @@ class Child:
     def _drain_last_words(self) -> None:
         left = LAST_WORDS_BYTES
         while left > 0 and (chunk := _read(self._spawned.stderr)):
-            self.log.feed(chunk)
+            self._take_printed(chunk)
             left -= len(chunk)
 
     @staticmethod

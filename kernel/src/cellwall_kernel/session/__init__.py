@@ -15,8 +15,9 @@ from __future__ import annotations
 
 from cellwall_kernel.session._call import Call
 from cellwall_kernel.session._deadline import DESCRIBE_S, Deadline
+from cellwall_kernel.session._outbox import Outbox
 from cellwall_kernel.session._services import Handler
 from cellwall_kernel.session._session import Session
 from cellwall_kernel.session._warden import Warden
 
-__all__ = ["DESCRIBE_S", "Call", "Deadline", "Handler", "Session", "Warden"]
+__all__ = ["DESCRIBE_S", "Call", "Deadline", "Handler", "Outbox", "Session", "Warden"]

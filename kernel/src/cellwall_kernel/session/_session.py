@@ -247,6 +247,7 @@ class Session:
         if info.load_error is not None:
             raise _failures.broken_import(self.plugin, info.load_error, self._resources)
         self.info = info
+        self._child.note("ready", walled=self._warden is not None)
         return info
 
     async def close(self, reason: str = "done", *, patience_s: float = CLOSE_S) -> None:

@@ -66,6 +66,16 @@ class Mechanisms(msgspec.Struct, frozen=True, kw_only=True):
     bounds_folders: bool = False
     seatbelt: str | None = None
 
+    @property
+    def layers(self) -> list[str]:
+        """What a wall is made of here, in words, outermost first."""
+        return [
+            *(["sandbox-exec"] if self.seatbelt is not None else []),
+            *(["bubblewrap"] if self.bubblewrap is not None else []),
+            *([f"Landlock {self.landlock}"] if self.landlock else []),
+            *(["seccomp"] if self.seccomp is not None else []),
+        ]
+
     @classmethod
     def detect(cls, paths: Paths | None = None, *, is_fresh: bool = False) -> Mechanisms:
         """Ask this machine.
