@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from cellwall_kernel.conformance import CHECKS, EXCLUSIONS
+
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "protocol.md").read_text("utf-8")
 RULE = re.compile(r"\[(P-\d+)\]")
@@ -52,6 +54,41 @@ def test_every_rule_that_tests_or_code_name_exists() -> None:
     unknown = {rule: sorted(files) for rule, files in named.items() if rule not in defined()}
 
     assert unknown == {}
+
+
+def test_every_rule_is_checked_or_excluded_with_a_reason() -> None:
+    """Issue 3, anchor 40: `llm plugins check` tries every rule, or says why it does not."""
+    checked = {rule for check in CHECKS for rule in check.rules}
+
+    assert sorted(set(defined()) - checked - set(EXCLUSIONS), key=lambda rule: int(rule[2:])) == []
+    assert checked & set(EXCLUSIONS) == set()
+    assert {rule: reason for rule, reason in EXCLUSIONS.items() if len(reason.split()) < 5} == {}
+
+
+def test_every_check_and_every_exclusion_names_a_rule() -> None:
+    """What is asked of a plugin stands in the document, and a rule that was taken away leaves no check."""
+    unknown = {check.id: set(check.rules) - set(defined()) for check in CHECKS}
+
+    assert {name: rules for name, rules in unknown.items() if rules} == {}
+    assert [check.id for check in CHECKS if not check.rules] == []
+    assert set(EXCLUSIONS) - set(defined()) == set()
+
+
+def test_every_check_has_a_name_of_its_own_and_sentences() -> None:
+    """A check is found by its name, and read by the author of the plugin that failed it."""
+    names = Counter(check.id for check in CHECKS)
+    texts = [text for check in CHECKS for text in (check.what, check.advice)]
+
+    assert [name for name, count in names.items() if count > 1] == []
+    assert [name for name in names if re.fullmatch("[a-z]+(-[a-z]+)*", name) is None] == []
+    assert [text for text in texts if not text.endswith((".", "…"))] == []
+
+
+def test_what_is_only_advised_is_no_must() -> None:
+    """A check is a SHOULD only where the document does not ask for more."""
+    advised = {check.id for check in CHECKS if check.level == "SHOULD"}
+
+    assert advised == {"bad-params", "cancel-soon", "error-kind", "junk"}
 
 
 def test_references_inside_the_document_exist() -> None:

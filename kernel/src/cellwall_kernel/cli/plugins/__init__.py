@@ -18,6 +18,12 @@ plugins = LazyGroup(
         "verify": LazyCommand(
             "cellwall_kernel.cli.plugins.verify:verify", "Say whether the files of plugins are the same."
         ),
+        "replay": LazyCommand(
+            "cellwall_kernel.cli.plugins.replay:replay", "Play a trace again and compare the answers."
+        ),
+        "check": LazyCommand(
+            "cellwall_kernel.cli.plugins.check:check", "Try whether a plugin speaks the protocol."
+        ),
         "disable": LazyCommand("cellwall_kernel.cli.plugins.enable:disable", "Leave a plugin out."),
         "enable": LazyCommand("cellwall_kernel.cli.plugins.enable:enable", "Let a plugin take part again."),
         "new": LazyCommand("cellwall_kernel.cli.plugins.new:new", "Write a new plugin to begin with."),
