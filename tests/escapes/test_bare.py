@@ -14,7 +14,10 @@ from tests.escapes.running import ORDINARY_USER, Setting, carry_out, python_for
 if TYPE_CHECKING:
     from tests.escapes.running import Report
 
-pytestmark = pytest.mark.skipif(os.uname().sysname != "Linux", reason="the attempts are about Linux")
+pytestmark = [
+    pytest.mark.skipif(os.uname().sysname != "Linux", reason="the attempts are about Linux"),
+    pytest.mark.timeout(240),  # seconds: one test is some 280 attempts, each a process of its own
+]
 
 AS_WE_ARE = Setting(mode="bare")
 AS_A_USER = Setting(mode="bare", user=ORDINARY_USER)

@@ -16,7 +16,10 @@ from tests.escapes.attempts import all_attempts
 from tests.escapes.expected import may_escape, must_escape
 from tests.escapes.running import ORDINARY_USER, Report, Setting, carry_out, python_for
 
-pytestmark = pytest.mark.skipif(os.uname().sysname != "Linux", reason="the attempts are about Linux")
+pytestmark = [
+    pytest.mark.skipif(os.uname().sysname != "Linux", reason="the attempts are about Linux"),
+    pytest.mark.timeout(240),  # seconds: one test is some 280 attempts, each a process of its own
+]
 
 ALONE = Setting(mode="walled", bubblewrap=False)
 WRAPPED = Setting(mode="walled")
