@@ -401,8 +401,12 @@ STAGES: dict[str, Callable[[Path, Path], bool]] = {
 
 @pytest.mark.usefixtures("pip")
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_killed_installation_changes_nothing(stage: str, llm: CommandLine, shelf: Shelf) -> None:
+def test_a_killed_installation_changes_nothing(
+    stage: str, llm: CommandLine, shelf: Shelf, tmp_path: Path
+) -> None:
     """At every point; the installer dies with it, and the next installation removes what is left."""
+    llm.variables["TMPDIR"] = str(tmp_path / "tmp")
+    (tmp_path / "tmp").mkdir()
     make_plugin(shelf.folder, "foo")
     assert llm("install", "llm-foo").code == 0
     before = record_of(llm)
@@ -418,6 +422,7 @@ def test_a_killed_installation_changes_nothing(stage: str, llm: CommandLine, she
     assert record_of(llm) == before
     assert llm("-m", "foo-model", "x").out == "an answer\n"
     until(lambda: not processes_in(llm.home), "the installer has ended")
+    assert [] == [*(tmp_path / "tmp").iterdir()]  # what it was working with lies where it is found
     assert llm("install", "llm-foo").code == 0
     current = record_of(llm)
     assert current is not None

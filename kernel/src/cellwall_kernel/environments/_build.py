@@ -117,7 +117,7 @@ class _Build:
         self.paths = paths
         self.work = work
         self.installer = installer
-        self.program = program_for(paths, LOG, installer, say)
+        self.program = program_for(paths, LOG, installer, say, work)
         for name in WRITABLE:
             (work / name).mkdir(exist_ok=True)
         shutil.copyfile(HOOKS, work / HOOKS.name)

@@ -95,7 +95,7 @@ def make(
         ),
         constraints=wanted.constraints,
     )
-    program = program_for(paths, wanted.name, chosen, say)
+    program = program_for(paths, wanted.name, chosen, say, scratch)
     say(f"fetching {wanted.name}")
     locked = install(chosen, order, program)
     remove(scratch)
@@ -104,8 +104,12 @@ def make(
     return _checked(place, root, wanted, locked, installer=str(chosen), wheel=wheel)
 
 
-def program_for(paths: Paths, name: str, installer: Installer, say: Callable[[str], None]) -> Program:
+def program_for(
+    paths: Paths, name: str, installer: Installer, say: Callable[[str], None], scratch: Path
+) -> Program:
     """Prepare to run the installer, with an empty log that is called `name`.
+
+    Its temporary files go into `scratch`, so that what a killed installation leaves is removed with the rest.
 
     pip is run where the user is, so that relative paths among its settings stay right. uv would also read the
     settings of any project there.
@@ -116,7 +120,7 @@ def program_for(paths: Paths, name: str, installer: Installer, say: Callable[[st
         log.chmod(0o600)
     own = str(paths.folder(ENVIRONMENTS))
     cwd = own if installer.kind == "uv" or not os.path.isdir(os.curdir) else os.getcwd()  # noqa: PTH112, PTH109
-    return Program(log=log, say=say, environ=inherited(os.environ), cwd=cwd)
+    return Program(log=log, say=say, environ=inherited(os.environ) | {"TMPDIR": str(scratch)}, cwd=cwd)
 
 
 def _requirement(wanted: Wanted, wheel: str) -> str:
