@@ -38,6 +38,7 @@ SYSTEM_FILES = (
     *("/etc/passwd", "/etc/group", "/etc/services", "/etc/protocols"),
     *("/etc/ssl/certs", "/etc/ssl/cert.pem", "/etc/ssl/openssl.cnf", "/etc/pki/tls", "/etc/pki/ca-trust"),
     *("/etc/ca-certificates", "/etc/crypto-policies", "/sys/devices/system/cpu", "/sys/devices/system/node"),
+    "/etc/python{}.{}".format(*sys.version_info),  # Debian keeps a sitecustomize of its own there
     *("/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/sys/vm/overcommit_memory"),
 )
 """What libraries read on their way: names, certificates, time zones, the number of processors."""
