@@ -39,8 +39,11 @@ def check_key(paths: Paths, plugin: str, model: ModelInfo, explicit: str | None,
 
 def not_granted(plugin: str, alias: str) -> NotGranted:
     """Return the error that says which key was not granted, and how to grant it."""
+    from shlex import quote  # people copy the command into a shell, and both words may be a stranger's
+
+    command = f"llm plugins grant {quote(plugin)} {quote(f'key={alias}')}"
     return NotGranted(
-        f"plugin '{plugin}' was not granted the key '{alias}'; 'llm plugins grant {plugin} key={alias}' "
+        f"plugin '{plugin}' was not granted the key '{alias}'; '{command}' "
         "allows it for good, and --key for one prompt."
     )
 

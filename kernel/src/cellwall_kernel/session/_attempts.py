@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from cellwall_kernel.permissions import Refusal
-from cellwall_kernel.wall import holds
+from cellwall_kernel.wall import UNREMARKABLE, holds
 
 if TYPE_CHECKING:
     from cellwall_kernel.wall import Policy
@@ -21,9 +21,6 @@ USUAL_PORT = "443"
 
 NAMED_PORTS = {"http": "80", "https": USUAL_PORT}
 """Services by the names that programs use for their ports."""
-
-UNREMARKABLE = ("/proc/", "/sys/", "/dev/")
-"""Where libraries look around as a habit; that it is refused surprises nobody."""
 
 
 def refusal_of(message: bytes, policy: Policy) -> Refusal | None:

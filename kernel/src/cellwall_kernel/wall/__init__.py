@@ -28,13 +28,14 @@ from cellwall_kernel.wall._policy import (
     holds,
     policy_for,
 )
-from cellwall_kernel.wall._wall import Wall, WallPlan, raise_wall
+from cellwall_kernel.wall._wall import UNREMARKABLE, Wall, WallPlan, raise_wall
 
 __all__ = [
     "DEFAULT_LIMITS",
     "PRIVATE_FOLDERS",
     "SYSTEM_FILES",
     "SYSTEM_FOLDERS",
+    "UNREMARKABLE",
     "Mechanisms",
     "Policy",
     "Resources",

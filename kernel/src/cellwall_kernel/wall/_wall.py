@@ -29,7 +29,7 @@ from cellwall_kernel.wall._seccomp import FilterPolicy, build_filter
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Wall", "WallPlan", "raise_wall"]
+__all__ = ["UNREMARKABLE", "Wall", "WallPlan", "raise_wall"]
 
 NAMESPACE_PORT = 3128
 """Where the proxy listens inside a cell's own network, in which nobody else is."""
