@@ -23,6 +23,7 @@ MADV_COLD = 20
 IOPRIO_WHO_PROCESS = 1
 IDLE_CLASS = 3 << 13
 BUFFER_BYTES = 64
+LAST_ARGUMENTS = 400
 
 
 class Span(ctypes.Structure):
@@ -73,7 +74,7 @@ def list_processes(scene: Scene) -> object:
     lines: list[bytes] = []
     for name in os.listdir("/proc"):
         try:
-            lines.append(content(f"/proc/{name}/cmdline"))
+            lines.append(content(f"/proc/{name}/cmdline")[-LAST_ARGUMENTS:])
         except OSError:
             continue
     return lines

@@ -7,6 +7,9 @@ import os
 
 __all__ = ["run"]
 
+BROUGHT_AT_MOST = 1 << 20
+"""How much of what an attempt brings is passed on (characters): a busy machine's list of processes is long."""
+
 
 def run(target: str, read_fd: int, write_fd: int) -> None:
     """Read the scene, run the attempt that is its `target`, write its word as one line."""
@@ -25,7 +28,7 @@ def run(target: str, read_fd: int, write_fd: int) -> None:
         verdict["error"] = f"{type(error).__name__}: {error}"[:500]
     else:
         if brought:
-            verdict["brought"] = str(brought)[:20_000]
+            verdict["brought"] = str(brought)[:BROUGHT_AT_MOST]
     answer = json.dumps(verdict).encode() + b"\n"
     while answer:
         answer = answer[os.write(write_fd, answer) :]
