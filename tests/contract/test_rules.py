@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cellwall_kernel.conformance import CHECKS, EXCLUSIONS
+from cellwall_kernel.conformance import host as hosts
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "protocol.md").read_text("utf-8")
@@ -89,6 +90,27 @@ def test_what_is_only_advised_is_no_must() -> None:
     advised = {check.id for check in CHECKS if check.level == "SHOULD"}
 
     assert advised == {"bad-params", "cancel-soon", "error-kind", "junk"}
+
+
+def test_every_rule_is_tried_on_hosts_or_excluded_with_a_reason() -> None:
+    """Issue 3, anchor 40: the same for `llm plugins check --host`."""
+    checked = {rule for check in hosts.CHECKS for rule in check.rules}
+
+    assert sorted(set(defined()) - checked - set(hosts.EXCLUSIONS), key=lambda rule: int(rule[2:])) == []
+    assert (checked | set(hosts.EXCLUSIONS)) - set(defined()) == set()
+    assert checked & set(hosts.EXCLUSIONS) == set()
+    assert {rule: reason for rule, reason in hosts.EXCLUSIONS.items() if len(reason.split()) < 5} == {}
+
+
+def test_every_check_of_hosts_has_a_name_of_its_own_and_sentences() -> None:
+    """As for plugins."""
+    names = Counter(check.id for check in hosts.CHECKS)
+    texts = [text for check in hosts.CHECKS for text in (check.what, check.advice)]
+
+    assert [name for name, count in names.items() if count > 1] == []
+    assert [name for name in names if re.fullmatch("[a-z]+(-[a-z]+)*", name) is None] == []
+    assert [text for text in texts if not text.endswith((".", "…"))] == []
+    assert [check.id for check in hosts.CHECKS if check.level == "SHOULD"] == ["surrogate-replaced"]
 
 
 def test_references_inside_the_document_exist() -> None:

@@ -41,6 +41,7 @@ from cellwall_wire import (
     Unencodable,
     UnknownItem,
     WireError,
+    WireLimits,
 )
 from tests.support.pair import Pair, feed, hello, question
 
@@ -522,3 +523,20 @@ class TestBadInput:
             feed(pair.host, raw(id="h1", result={"protocol": "one"}))
 
         assert InitializeResult(protocol=1, plugin=Peer(name="x")).features == {}
+
+
+def test_a_limit_too_small_for_any_answer_is_refused() -> None:
+    """[P-11] Not even an error would fit into it."""
+    pair = Pair()
+    (event,) = feed(
+        pair.plugin, pair.host.send(Request("h1", "initialize", hello(limits=WireLimits(1, 65_536))))
+    )
+
+    assert refusal([event]).code == Code.INVALID_PARAMS
+
+
+def test_a_batch_is_refused_whatever_stands_before_it() -> None:
+    """[P-16] A space is still JSON."""
+    (event,) = feed(Pair().ready().host, b' \t[{"jsonrpc":"2.0","id":"p1","method":"ping"}]\n')
+
+    assert refusal([event]).code == Code.INVALID_REQUEST

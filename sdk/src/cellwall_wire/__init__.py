@@ -5,7 +5,7 @@ A map of the package:
     _errors      whose fault it is: LocalError, RemoteError
     _limits      sizes both sides agree on, and the protocol's version
     _content     messages of a conversation, parts, usage, stream items
-    _params      what stands in params and result
+    _params      what stands in params and result: _service_params of the host's services, _embedding
     _methods     every method: parameters, result, caller
     _messages    the envelopes that stand in a line
     _states      connection and call, as tables
@@ -39,6 +39,16 @@ from ._content import (
     Usage,
     UsageItem,
 )
+from ._embedding import (
+    EmbedFile,
+    EmbedInput,
+    EmbedItem,
+    EmbedParams,
+    EmbedResult,
+    EmbedText,
+    Vector,
+    VectorFailure,
+)
 from ._errors import LocalError, NoCredit, RemoteError, TooLarge, Unencodable, WireError
 from ._limits import PROTOCOL, SUPPORTED, Limits
 from ._messages import (
@@ -66,6 +76,7 @@ from ._params import (
     DescribeParams,
     DescribeResult,
     Dirs,
+    EmbedderInfo,
     Empty,
     HookInfo,
     InitializeParams,
@@ -89,6 +100,19 @@ from ._params import (
     ToolInfo,
     WireLimits,
 )
+from ._service_params import (
+    AskParams,
+    AskResult,
+    HoldParams,
+    HoldResult,
+    HostPromptParams,
+    StoreDeleteParams,
+    StoreGetParams,
+    StoreGetResult,
+    StoreListParams,
+    StoreListResult,
+    StoreSetParams,
+)
 from ._states import CALL, CONNECTION, CallState, Does, Party, State
 
 __all__ = [
@@ -100,6 +124,8 @@ __all__ = [
     "PROTOCOL",
     "SUPPORTED",
     "Args",
+    "AskParams",
+    "AskResult",
     "AssetFile",
     "AttachmentPart",
     "CallState",
@@ -113,12 +139,22 @@ __all__ = [
     "DescribeResult",
     "Dirs",
     "Does",
+    "EmbedFile",
+    "EmbedInput",
+    "EmbedItem",
+    "EmbedParams",
+    "EmbedResult",
+    "EmbedText",
+    "EmbedderInfo",
     "Empty",
     "ErrorData",
     "ErrorInfo",
     "ErrorResponse",
     "Event",
+    "HoldParams",
+    "HoldResult",
     "HookInfo",
+    "HostPromptParams",
     "Ignored",
     "InitializeParams",
     "InitializeResult",
@@ -160,6 +196,12 @@ __all__ = [
     "Signal",
     "Speaker",
     "State",
+    "StoreDeleteParams",
+    "StoreGetParams",
+    "StoreGetResult",
+    "StoreListParams",
+    "StoreListResult",
+    "StoreSetParams",
     "Supports",
     "TextPart",
     "TooLarge",
@@ -170,6 +212,8 @@ __all__ = [
     "UnknownItem",
     "Usage",
     "UsageItem",
+    "Vector",
+    "VectorFailure",
     "WireError",
     "WireLimits",
 ]

@@ -98,7 +98,12 @@ class Connection:
     def credit_left(self, call_id: str) -> int:
         """How many bytes of data lines the callee may still send for this call; 0 when it is not open."""
         call = self._ledger.calls.get(call_id)
-        return call.credit if call is not None else 0
+        return call.answer.credit if call is not None and call.answer is not None else 0
+
+    def input_credit_left(self, call_id: str) -> int:
+        """How many bytes of data lines the caller may still send for this call; 0 when it is not open."""
+        call = self._ledger.calls.get(call_id)
+        return call.input.credit if call is not None and call.input is not None else 0
 
     def is_live(self, call_id: str) -> bool:
         """Whether the call is open and was not cancelled."""

@@ -152,7 +152,7 @@ class Note(_Item, frozen=True, tag="note"):
 Item = PartStart | Delta | Args | PartEnd | UsageItem | Note
 
 
-class UnknownItem(msgspec.Struct, frozen=True):
+class UnknownItem(msgspec.Struct, frozen=True, gc=False):
     """An item whose tag this version does not know; it counts and is otherwise skipped [P-13]."""
 
     raw: bytes

@@ -1,12 +1,13 @@
 """Bytes to lines: the framing of the protocol, linear in its input and bounded in memory.
 
 A line ends with a newline; a carriage return before it is dropped; blank lines do not count [P-10, P-12].
-Chunks are kept as they came and joined once, when their newline arrives: growing one string chunk by chunk
-would cost the square of the line's length. `splitlines` is never used, because JSON text may hold U+2028
-raw.
+The unfinished line is one buffer that grows in place and is copied once, when its newline arrives: a string
+that is joined anew for each chunk would cost the square of the line's length, and a list of chunks costs
+fifty bytes for every two that a slow writer sends. `splitlines` is never used, because JSON text may hold
+U+2028 raw.
 
-Worst case: a line of n bytes that comes in k pieces costs O(n + k) time and n bytes of memory, and n never
-exceeds `limit` by more than the last chunk.
+Worst case: a line of n bytes that comes in k pieces costs O(n + k) time and little more than n bytes of
+memory, twice that once it is complete; and n never exceeds `limit` by more than the last chunk.
 """
 
 from __future__ import annotations
@@ -34,28 +35,22 @@ class LineBuffer:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._lines: deque[bytes] = deque()
-        self._pieces: list[bytes] = []
-        self._pieces_size = 0
+        self._unfinished = bytearray()
 
     def feed(self, chunk: bytes) -> None:
         """Add bytes as they were read; any size, cut anywhere."""
         head, newline, rest = chunk.partition(b"\n")
         if not newline:
-            if chunk:
-                self._keep(chunk)
+            self._unfinished += chunk
             return
-        if self._pieces:
-            head = self.take_rest() + head
+        if self._unfinished:
+            self._unfinished += head
+            head = self.take_rest()
         self._lines.append(head)
         if rest:
             *lines, last = rest.split(b"\n")
             self._lines.extend(lines)
-            if last:
-                self._keep(last)
-
-    def _keep(self, piece: bytes) -> None:
-        self._pieces.append(piece)
-        self._pieces_size += len(piece)
+            self._unfinished += last
 
     def next_line(self) -> bytes | None:
         """Give the next line that is not blank, without its end, or None when more bytes are needed.
@@ -71,19 +66,18 @@ class LineBuffer:
                 raise LineTooLong(self.limit)
             if line and not line.isspace():
                 return line
-        if self._pieces_size > self.limit:
-            self.take_rest()
+        if len(self._unfinished) - self._unfinished.endswith(b"\r") > self.limit:
+            self._unfinished.clear()
             raise LineTooLong(self.limit)
         return None
 
     def take_rest(self) -> bytes:
         """Give the bytes of the unfinished line and forget them; for the end of the stream."""
-        rest = b"".join(self._pieces)
-        self._pieces.clear()
-        self._pieces_size = 0
+        rest = bytes(self._unfinished)
+        self._unfinished.clear()
         return rest
 
     @property
     def pending_bytes(self) -> int:
         """How many bytes of an unfinished line are held."""
-        return self._pieces_size
+        return len(self._unfinished)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ._codes import Code
 from ._methods import Method, Role
-from ._states import CONNECTION, CallState, Does, State
+from ._states import CONNECTION, CallState, Does, Party, State
 
 if TYPE_CHECKING:
     from ._limits import Limits
     from ._params import Meta
 
-__all__ = ["MAX_CREDIT", "Call", "Ledger", "does", "missing_parent", "why_not_now"]
+__all__ = ["MAX_CREDIT", "Call", "Flow", "Ledger", "does", "missing_parent", "why_not_now"]
 
 MAX_CREDIT = 1 << 40
 """The most credit a call can hold, in bytes: grants beyond it are a fault, not a wish."""
@@ -21,28 +21,54 @@ MAX_DIGITS = 15
 """How long the number of an id may be: what a double holds exactly, for peers that have no other numbers."""
 
 
+class Flow:
+    """The items of one call in one direction.
+
+    Attributes:
+        item: the union of the items.
+        credit: how many bytes of data lines the producer may still send.
+        seq: how many data lines were sent.
+        items: how many items were in them.
+        has_ended: the line that says `end` was sent.
+    """
+
+    __slots__ = ("credit", "has_ended", "item", "items", "seq")
+
+    def __init__(self, item: Any, credit: int) -> None:
+        self.item = item
+        self.credit = credit
+        self.seq = 0
+        self.items = 0
+        self.has_ended = False
+
+
 class Call:
     """One open call, seen from either side.
 
     Attributes:
         mine: whether we are the caller.
         parent: the call on whose behalf it was made.
-        credit: how many bytes of data lines the callee may still send.
-        seq: how many data lines were sent.
-        items: how many items were in them.
+        answer: the items from the callee to the caller; None when the method's answer does not stream.
+        input: the items from the caller to the callee; None when the method takes none.
+        incoming: the one of the two that the peer sends; likewise `outgoing`, the one that we send.
     """
 
-    __slots__ = ("credit", "id", "items", "mine", "parent", "seq", "spec", "state")
+    __slots__ = ("answer", "id", "incoming", "input", "mine", "outgoing", "parent", "spec", "state")
 
     def __init__(self, call_id: str, spec: Method, meta: Meta, *, mine: bool) -> None:
         self.id = call_id
         self.spec = spec
         self.mine = mine
         self.parent = meta.parent
-        self.credit = meta.credit or 0
-        self.seq = 0
-        self.items = 0
+        self.answer = Flow(spec.item, meta.credit or 0) if spec.item is not None else None
+        self.input = Flow(spec.input, 0) if spec.input is not None else None
+        self.incoming, self.outgoing = (self.answer, self.input) if mine else (self.input, self.answer)
         self.state = CallState.OPEN
+
+    @property
+    def party(self) -> Party:
+        """Our part in it."""
+        return Party.CALLER if self.mine else Party.CALLEE
 
 
 def does(spec: Method | None) -> Does:

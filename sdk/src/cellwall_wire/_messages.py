@@ -113,17 +113,19 @@ class ErrorResponse(msgspec.Struct, frozen=True, tag_field="jsonrpc", tag="2.0")
 
 
 class Data(msgspec.Struct, frozen=True):
-    """Items of a streaming answer, in order.
+    """Items of a streaming answer or input, in order.
 
     Attributes:
         id: the call.
         items: the items, of the union that METHODS names.
         cost: on the receiving side, the bytes of credit it used; give them back by Credit once consumed.
+        end: the last items of an input; an answer ends with its response.
     """
 
     id: str
     items: list[Any]
     cost: int = 0
+    end: bool = False
 
 
 class Credit(msgspec.Struct, frozen=True):

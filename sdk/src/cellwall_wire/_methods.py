@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from ._content import Item
+from ._embedding import EmbedInput, EmbedItem, EmbedParams, EmbedResult
 from ._params import (
     DescribeParams,
     DescribeResult,
@@ -24,6 +25,19 @@ from ._params import (
     PromptParams,
     PromptResult,
     ShutdownParams,
+)
+from ._service_params import (
+    AskParams,
+    AskResult,
+    HoldParams,
+    HoldResult,
+    HostPromptParams,
+    StoreDeleteParams,
+    StoreGetParams,
+    StoreGetResult,
+    StoreListParams,
+    StoreListResult,
+    StoreSetParams,
 )
 
 __all__ = ["METHODS", "Method", "Role"]
@@ -57,6 +71,7 @@ class Method(msgspec.Struct, frozen=True, kw_only=True):
         params: the type of its parameters.
         result: the type of its result.
         item: the union of the items its answer streams; None when it does not stream.
+        input: the union of the items that its caller streams; None when it takes none.
         repeatable: whether calling it twice does no harm.
         errors: the kinds of error it is expected to end with, beside the general ones.
         summary: one sentence for the documentation.
@@ -67,6 +82,7 @@ class Method(msgspec.Struct, frozen=True, kw_only=True):
     params: type[Params]
     result: type[msgspec.Struct]
     item: Any = None
+    input: Any = None
     repeatable: bool = False
     errors: tuple[str, ...] = ()
     summary: str
@@ -112,6 +128,24 @@ METHODS: dict[str, Method] = {
             summary="Run a prompt; the answer streams as items.",
         ),
         Method(
+            name="embed/batch",
+            caller=Role.HOST,
+            params=EmbedParams,
+            result=EmbedResult,
+            item=EmbedItem,
+            input=EmbedInput,
+            repeatable=True,
+            errors=(
+                "UnknownModel",
+                "KeyMissing",
+                "KeyRejected",
+                "RateLimited",
+                "Overloaded",
+                "ProviderError",
+            ),
+            summary="Turn a stream of texts or files into a stream of vectors.",
+        ),
+        Method(
             name="keys/get",
             caller=Role.PLUGIN,
             params=KeysGetParams,
@@ -119,6 +153,68 @@ METHODS: dict[str, Method] = {
             repeatable=True,
             errors=("KeyMissing", "NotGranted", "NoParent"),
             summary="Ask for an API key that a model of the plugin declared.",
+        ),
+        Method(
+            name="host/prompt",
+            caller=Role.PLUGIN,
+            params=HostPromptParams,
+            result=PromptResult,
+            item=Item,
+            errors=("NotGranted", "NoParent", "WouldDeadlock", "TooDeep", "BudgetExceeded", "Unavailable"),
+            summary="Run a prompt on a model of any plugin; also fails as `model/prompt` does.",
+        ),
+        Method(
+            name="store/get",
+            caller=Role.PLUGIN,
+            params=StoreGetParams,
+            result=StoreGetResult,
+            repeatable=True,
+            errors=("NoParent",),
+            summary="Read a value that the plugin has stored.",
+        ),
+        Method(
+            name="store/set",
+            caller=Role.PLUGIN,
+            params=StoreSetParams,
+            result=Empty,
+            repeatable=True,
+            errors=("NoParent", "TooLarge", "QuotaExceeded"),
+            summary="Store a value for later processes of the plugin.",
+        ),
+        Method(
+            name="store/delete",
+            caller=Role.PLUGIN,
+            params=StoreDeleteParams,
+            result=Empty,
+            repeatable=True,
+            errors=("NoParent",),
+            summary="Forget a stored value.",
+        ),
+        Method(
+            name="store/list",
+            caller=Role.PLUGIN,
+            params=StoreListParams,
+            result=StoreListResult,
+            repeatable=True,
+            errors=("NoParent",),
+            summary="List the keys of stored values.",
+        ),
+        Method(
+            name="user/ask",
+            caller=Role.PLUGIN,
+            params=AskParams,
+            result=AskResult,
+            errors=("NotGranted", "NoParent"),
+            summary="Ask the user a question; without a terminal the answer is `unavailable` at once.",
+        ),
+        Method(
+            name="plugin/hold",
+            caller=Role.PLUGIN,
+            params=HoldParams,
+            result=HoldResult,
+            repeatable=True,
+            errors=("NoParent",),
+            summary="Ask not to be stopped while idle, for a time and a reason that the user can see.",
         ),
         Method(
             name="ping",

@@ -19,6 +19,7 @@ __all__ = [
     "DescribeParams",
     "DescribeResult",
     "Dirs",
+    "EmbedderInfo",
     "Empty",
     "HookInfo",
     "InitializeParams",
@@ -218,12 +219,26 @@ class HookInfo(_Data, frozen=True):
     args: list[str] = []
 
 
+class EmbedderInfo(_Data, frozen=True):
+    """An embedding model as the host lists it; `input` holds the media types of files that it embeds."""
+
+    id: str
+    aliases: list[str] = []
+    title: str | None = None
+    dimensions: int | None = None
+    input: list[str] = []
+    key: KeyNeed | None = None
+    assets: list[str] = []
+    deprecated: str | None = None
+
+
 class DescribeResult(_Data, frozen=True):
     """What a plugin contributes; `digest` changes when any of it changes, `ttl_ms` says how long it holds."""
 
     digest: str
     ttl_ms: int | None = None
     models: list[ModelInfo] = []
+    embedders: list[EmbedderInfo] = []
     hooks: list[HookInfo] = []
     notes: list[str] = []
 
@@ -315,11 +330,12 @@ class ProgressParams(_Data, frozen=True):
 
 
 class DataParams(msgspec.Struct, frozen=True):
-    """`$/data`: the next items of a streaming answer."""
+    """`$/data`: the next items of a streaming answer or input; `end` says that an input has no more."""
 
     id: str
     seq: int
     items: msgspec.Raw
+    end: bool = False
 
 
 class PingParams(Params, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from ._codes import Code
 from ._content import UnknownItem
 from ._errors import RemoteError
 from ._framing import LineBuffer, LineTooLong
-from ._ledger import MAX_CREDIT, Call, Ledger, does, missing_parent, why_not_now
+from ._ledger import MAX_CREDIT, Call, Flow, Ledger, does, missing_parent, why_not_now
 from ._messages import (
     CLOSED,
     NEED_DATA,
@@ -33,13 +33,14 @@ from ._messages import (
     Request,
     Response,
 )
-from ._methods import METHODS, Role
+from ._methods import METHODS, Method, Role
 from ._params import (
     CancelParams,
     CreditParams,
     DataParams,
     InitializeParams,
     InitializeResult,
+    Params,
     ProgressParams,
 )
 from ._states import CALL, Does, Party, State
@@ -52,6 +53,13 @@ SHOWN = 400
 SHOWN_NAME = 80
 """How many characters of a peer's method or id are repeated to it."""
 
+LEAST_LINE = 256
+"""The smallest `limits.line`: an error must fit into it [P-11]."""
+
+JSON_SPACE = b" \t\r"
+BEFORE_A_BATCH = frozenset({b"[", b" ", b"\t", b"\r"})
+"""What a line begins with that may be a batch."""
+
 SMALL_JUNK = 64
 """What a message that answers nothing counts as, in bytes of junk."""
 
@@ -60,17 +68,20 @@ HOST_CODES = range(5000, 6000)
 
 
 class Control(msgspec.Struct, frozen=True):
-    """A notification about a call: what the call table knows it as, who sends it, and how it is read."""
+    """A notification about a call: what the call table knows it as, who sends it, and how it is read.
+
+    Either party grants credit, for the items that it takes: then `sender` is None.
+    """
 
     does: Does
-    sender: Party
+    sender: Party | None
     params: Any
     event: Callable[[Any], Event]
 
 
 CONTROL: dict[str, Control] = {
     "$/cancel": Control(Does.CANCEL, Party.CALLER, CancelParams, lambda p: Cancel(p.id, p.reason)),
-    "$/credit": Control(Does.CREDIT, Party.CALLER, CreditParams, lambda p: Credit(p.id, p.n)),
+    "$/credit": Control(Does.CREDIT, None, CreditParams, lambda p: Credit(p.id, p.n)),
     "$/progress": Control(
         Does.PROGRESS, Party.CALLEE, ProgressParams, lambda p: Progress(p.id, p.done, p.total, p.message)
     ),
@@ -120,7 +131,7 @@ class Receiver:
             event = self._usual_data(line)
             if event is not None:
                 return event
-        if line[:1] == b"[" and b'"jsonrpc"' in line:
+        if line[:1] in BEFORE_A_BATCH and line.lstrip(JSON_SPACE)[:1] == b"[" and b'"jsonrpc"' in line:
             return self._refuse(None, Code.INVALID_REQUEST, "batches are not part of this protocol")
         try:
             envelope = decode_envelope(line)
@@ -153,13 +164,14 @@ class Receiver:
         except Undecodable as error:
             return self._ignore(f"{method}: {error}")
         call = self._ledger.calls.get(params.id)
-        if call is None or call.mine is (control.sender is Party.CALLER):
+        if call is None or control.sender is call.party:
             return self._ignore(f"{method} for {params.id[:SHOWN_NAME]}, which is not an open call")
         if control.does is Does.CREDIT:
-            if params.n < 1 or call.credit + params.n > MAX_CREDIT:
+            flow = call.outgoing
+            if flow is None or params.n < 1 or flow.credit + params.n > MAX_CREDIT:
                 return self._ignore(f"$/credit of {params.n} bytes for {call.id}")
-            call.credit += params.n
-        call.state = CALL[call.state][control.sender, control.does]
+            flow.credit += params.n
+        call.state = CALL[call.state][call.party.other, control.does]
         return control.event(params)
 
     def _data(self, raw: msgspec.Raw, size: int) -> Event:
@@ -168,43 +180,52 @@ class Receiver:
         except Undecodable as error:
             self._fail(f"sent a $/data that cannot be read: {error}")
         call = self._ledger.calls.get(params.id)
-        if call is None or not call.mine or call.spec.item is None:
+        flow = call.incoming if call is not None else None
+        if call is None or flow is None:
             if self._ledger.is_past(params.id):
                 self._fail(f"sent data for {params.id} after its response")
             return self._ignore(f"$/data for {params.id[:SHOWN_NAME]}, which is not an open call")
-        return self._deliver(call, params.seq, self._items(call, params.items), size)
+        return self._deliver(
+            call, flow, params.seq, self._items(call, flow, params.items), size, end=params.end
+        )
 
     def _usual_data(self, line: bytes) -> Data | None:
         """Read a data line the quick way; None sends it the long way, which decides everything else."""
         head = len(DATA_HEAD)
         call = self._ledger.calls.get(line[head : line.find(b'"', head)].decode("utf-8", "replace"))
-        if call is None or not call.mine or call.spec.item is None:
+        flow = call.incoming if call is not None else None
+        if call is None or flow is None:
             return None
         try:
-            call_id, seq, items = decode_data(line, call.spec.item)
+            call_id, seq, items, end = decode_data(line, flow.item)
         except Undecodable:
             return None
-        return self._deliver(call, seq, items, len(line) + 1) if call_id == call.id else None
+        return self._deliver(call, flow, seq, items, len(line) + 1, end=end) if call_id == call.id else None
 
-    def _deliver(self, call: Call, seq: int, items: list[Any], size: int) -> Data:
+    def _deliver(self, call: Call, flow: Flow, seq: int, items: list[Any], size: int, *, end: bool) -> Data:
         limit = self._ledger.limits.data_line
-        if seq != call.seq:
-            self._fail(f"sent item group {seq} of {call.id} where {call.seq} was due")
-        if size > call.credit:
-            self._fail(f"sent {size} bytes for {call.id} with {call.credit} granted", Code.CREDIT_OVERRUN)
+        if seq != flow.seq:
+            self._fail(f"sent item group {seq} of {call.id} where {flow.seq} was due")
+        if size > flow.credit:
+            self._fail(f"sent {size} bytes for {call.id} with {flow.credit} granted", Code.CREDIT_OVERRUN)
         if size > limit:
             self._fail(f"sent a data line of {size} bytes; the limit is {limit}", Code.TOO_LARGE)
-        call.credit -= size
-        call.seq += 1
-        call.items += len(items)
+        if flow.has_ended:
+            self._fail(f"sent data for {call.id} after its end")
+        flow.credit -= size
+        flow.seq += 1
+        flow.items += len(items)
+        if end and not call.mine:  # an answer ends with its response; there, the member means nothing
+            flow.has_ended = True
+            return Data(call.id, items, size, end=True)
         return Data(call.id, items, size)
 
-    def _items(self, call: Call, raw: msgspec.Raw) -> list[Any]:
+    def _items(self, call: Call, flow: Flow, raw: msgspec.Raw) -> list[Any]:
         try:
             # The type is made at run time, so the checker cannot read it.
-            known: list[Any] = decode(raw, list[call.spec.item])  # type: ignore[name-defined]
+            known: list[Any] = decode(raw, list[flow.item])  # type: ignore[name-defined]
         except Undecodable:
-            return [self._item(call, item) for item in self._raw_items(call, raw)]
+            return [self._item(flow, item) for item in self._raw_items(call, raw)]
         return known
 
     def _raw_items(self, call: Call, raw: msgspec.Raw) -> list[msgspec.Raw]:
@@ -214,9 +235,9 @@ class Receiver:
             self._fail(f"sent items for {call.id} that cannot be read: {error}")
         return items
 
-    def _item(self, call: Call, raw: msgspec.Raw) -> Any:
+    def _item(self, flow: Flow, raw: msgspec.Raw) -> Any:
         try:
-            return decode(raw, call.spec.item)
+            return decode(raw, flow.item)
         except Undecodable:
             return UnknownItem(bytes(raw))
 
@@ -242,9 +263,15 @@ class Receiver:
             params = decode(envelope.params, spec.params)
         except Undecodable as error:
             return self._refuse(call_id, Code.INVALID_PARAMS, f"{name}: {error}")
-        if ledger.lacks_parent(spec, params.meta):
+        return self._wrong(call_id, spec, params) or self._accept(Request(call_id, method, params))
+
+    def _wrong(self, call_id: str, spec: Method, params: Params) -> Refused | None:
+        """Refuse what the types cannot: a line too short for any answer, a call to the host for nobody."""
+        if isinstance(params, InitializeParams) and params.limits.line < LEAST_LINE:
+            return self._refuse(call_id, Code.INVALID_PARAMS, f"limits.line is less than {LEAST_LINE} bytes")
+        if self._ledger.lacks_parent(spec, params.meta):
             return self._refuse(call_id, Code.NO_PARENT, missing_parent(spec))
-        return self._accept(Request(call_id, method, params))
+        return None
 
     def _accept(self, request: Request) -> Request:
         ledger, spec, params = self._ledger, METHODS[request.method], request.params
@@ -278,8 +305,8 @@ class Receiver:
             if call.spec.name == "initialize":
                 self._fail(f"answered initialize with something else: {error}")
             return self._bad_answer(call, f"the result of {call.spec.name} cannot be read: {error}")
-        if call.spec.item is not None and result.items != call.items:
-            self._fail(f"said that {call.id} has {result.items} items, but {call.items} came")
+        if call.answer is not None and result.items != call.answer.items:
+            self._fail(f"said that {call.id} has {result.items} items, but {call.answer.items} came")
         if isinstance(result, InitializeResult) and result.protocol not in self._ledger.offered:
             self._fail(f"chose protocol version {result.protocol}, which was not offered")
         self._ledger.close(call, accepted=True)

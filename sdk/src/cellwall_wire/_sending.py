@@ -85,8 +85,8 @@ class Sender:
     def _response(self, response: Response) -> bytes:
         call = self._call(response.id, Party.CALLEE, Does.RESULT)
         result = response.result
-        if call.spec.item is not None:
-            result = msgspec.structs.replace(result, items=call.items)
+        if call.answer is not None:
+            result = msgspec.structs.replace(result, items=call.answer.items)
         line = self._fit(encode(Response(response.id, result)), f"the result of {call.spec.name}")
         self._ledger.close(call, accepted=True)
         return line
@@ -102,24 +102,33 @@ class Sender:
 
     def _data(self, data: Data) -> bytes:
         call = self._ledger.calls.get(data.id)
-        if call is None or call.mine or call.spec.item is None:
-            raise LocalError(f"{data.id} is not a streaming call of the peer")
-        line = encode_data(data.id, call.seq, data.items)
+        flow = call.outgoing if call is not None else None
+        if call is None or flow is None:
+            raise LocalError(f"{data.id} is not an open call that we send items for")
+        if data.end and not call.mine:
+            raise LocalError("the response is the only end of an answer")
+        if flow.has_ended:
+            raise LocalError(f"the input of {data.id} has ended")
+        line = encode_data(data.id, flow.seq, data.items, end=data.end)
         size = len(line)
         if size > self._ledger.peer_data_line:
             raise TooLarge("$/data", size, self._ledger.peer_data_line)
-        if size > call.credit:
-            raise NoCredit(size, call.credit)
-        call.credit -= size
-        call.seq += 1
-        call.items += len(data.items)
+        if size > flow.credit:
+            raise NoCredit(size, flow.credit)
+        flow.credit -= size
+        flow.seq += 1
+        flow.items += len(data.items)
+        flow.has_ended = data.end
         return line
 
     def _credit(self, credit: Credit) -> bytes:
-        call = self._call(credit.id, Party.CALLER, Does.CREDIT)
-        if credit.n < 1 or call.credit + credit.n > MAX_CREDIT:
+        call = self._ledger.calls.get(credit.id)
+        flow = call.incoming if call is not None else None
+        if call is None or flow is None or (call.party, Does.CREDIT) not in CALL[call.state]:
+            raise LocalError(f"{credit.id} is not an open call that we take items of")
+        if credit.n < 1 or flow.credit + credit.n > MAX_CREDIT:
             raise LocalError(f"{credit.n} is not a number of bytes that can be granted")
-        call.credit += credit.n
+        flow.credit += credit.n
         return encode(Notification("$/credit", CreditParams(id=credit.id, n=credit.n)))
 
     def _cancel(self, cancel: Cancel) -> bytes:

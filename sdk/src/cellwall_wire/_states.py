@@ -11,7 +11,8 @@ of the stream makes it CLOSED. A refused `initialize` leads back to NEW, so that
 majors can try another one.
 
 A call is OPEN from its request to its one response. Cancelling does not end it: it is CANCELLING until it is
-answered, and data that was under way may still arrive. Nothing follows the response.
+answered, and data that was under way may still arrive. Nothing follows the response. Items go from the callee
+to the caller and, for a method whose input streams, the other way as well; who takes them grants the credit.
 
 Members are looked up for every message, so they hash by identity: Enum would hash their names, in Python.
 
@@ -80,6 +81,11 @@ class Party(enum.Enum):
     CALLER = "caller"
     CALLEE = "callee"
 
+    @property
+    def other(self) -> Party:
+        """The other side of the call."""
+        return Party.CALLEE if self is Party.CALLER else Party.CALLER
+
 
 _HOST, _PLUGIN = Role.HOST, Role.PLUGIN
 
@@ -124,6 +130,8 @@ CALL: dict[CallState, dict[tuple[Party, Does], CallState]] = {
     CallState.OPEN: {
         (_CALLEE, Does.DATA): CallState.OPEN,
         (_CALLER, Does.CREDIT): CallState.OPEN,
+        (_CALLER, Does.DATA): CallState.OPEN,
+        (_CALLEE, Does.CREDIT): CallState.OPEN,
         (_CALLEE, Does.PROGRESS): CallState.OPEN,
         (_CALLER, Does.CANCEL): CallState.CANCELLING,
         (_CALLEE, Does.RESULT): CallState.DONE,
@@ -132,6 +140,8 @@ CALL: dict[CallState, dict[tuple[Party, Does], CallState]] = {
     CallState.CANCELLING: {
         (_CALLEE, Does.DATA): CallState.CANCELLING,
         (_CALLER, Does.CREDIT): CallState.CANCELLING,
+        (_CALLER, Does.DATA): CallState.CANCELLING,
+        (_CALLEE, Does.CREDIT): CallState.CANCELLING,
         (_CALLEE, Does.PROGRESS): CallState.CANCELLING,
         (_CALLER, Does.CANCEL): CallState.CANCELLING,
         (_CALLEE, Does.RESULT): CallState.DONE,

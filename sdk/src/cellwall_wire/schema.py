@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 
 from ._codes import Code
-from ._content import Item
 from ._limits import PROTOCOL
 from ._messages import ErrorInfo
 from ._methods import METHODS
@@ -33,12 +32,13 @@ def json_schema() -> dict[str, Any]:
     """Give one JSON Schema (2020-12) document.
 
     Returns:
-        `$defs` holds every type; `methods` maps each method to its params, result and items;
+        `$defs` holds every type; `methods` maps each method to its params, result, items and input items;
         `notifications` the rest.
     """
     rows = list(METHODS.values())
     types: list[Any] = [t for row in rows for t in (row.params, row.result)]
-    types += [Item, ErrorInfo, *_NOTIFICATIONS.values()]
+    streams = [kind for row in rows for kind in (row.item, row.input) if kind is not None]
+    types += [*streams, ErrorInfo, *_NOTIFICATIONS.values()]
     schemas, definitions = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
     for definition in definitions.values():
         if "description" in definition:  # only Python 3.13 has taken its indentation out
@@ -47,10 +47,11 @@ def json_schema() -> dict[str, Any]:
     table: dict[str, Any] = {}
     for row in rows:
         table[row.name] = {"params": next(found), "result": next(found)}
-    item = next(found)
     for row in rows:
         if row.item is not None:
-            table[row.name]["item"] = item
+            table[row.name]["item"] = next(found)
+        if row.input is not None:
+            table[row.name]["input"] = next(found)
     error = next(found)
     document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -93,7 +94,8 @@ def method_table() -> str:
     for row in METHODS.values():
         caller = row.caller.value if row.caller else "either"
         errors = ", ".join(row.errors) or "–"
-        streams, repeatable = ("yes" if row.item else "no"), ("yes" if row.repeatable else "no")
+        streams = "both ways" if row.input else "yes" if row.item else "no"
+        repeatable = "yes" if row.repeatable else "no"
         lines.append(f"| `{row.name}` | {caller} | {streams} | {repeatable} | {errors} | {row.summary} |")
     return "\n".join(lines)
 
