@@ -40,6 +40,7 @@ class Child:
         target: the entry point's value.
         keys: the user's API keys, by alias.
         assets: data files, by name.
+        answers: what answers the plugin's other calls, by method; each sends what it likes.
         auto_credit: give back credit as soon as data has come.
         python: the interpreter.
     """
@@ -51,6 +52,7 @@ class Child:
         *,
         keys: Mapping[str, str] | None = None,
         assets: Mapping[str, Path] | None = None,
+        answers: Mapping[str, Callable[[Child, Request], None]] | None = None,
         auto_credit: bool = True,
         python: str = sys.executable,
     ) -> None:
@@ -58,6 +60,7 @@ class Child:
         self.items: dict[str, list[Any]] = {}
         self.progress: list[wire.Progress] = []
         self.given_up: list[str] = []
+        self.granted: dict[str, int] = {}
         self.answers: dict[str, Response | ErrorResponse] = {}
         self.unspent: dict[str, int] = {}
         self.requests: list[Request] = []
@@ -65,6 +68,7 @@ class Child:
         self._folder = folder
         self._assets = assets or {}
         self._keys = keys or {}
+        self._answers = answers or {}
         self._auto_credit = auto_credit
         self._windows: dict[str, int] = {}
         with (folder / "stderr.txt").open("wb") as log:
@@ -212,22 +216,30 @@ class Child:
             case wire.Data():
                 self.items[event.id].extend(event.items)
                 self.unspent[event.id] = self.unspent.get(event.id, 0) + event.cost
-                if self._auto_credit and self.unspent[event.id] >= self._windows[event.id] // 2:
+                if self._auto_credit and self.unspent[event.id] >= self._windows.get(event.id, 0) // 2:
                     self.give_credit(event.id)
             case Response() | ErrorResponse():
                 self.answers[event.id or ""] = event
             case wire.Refused():
                 self.put(event.answer)
-            case wire.Progress():
-                self.progress.append(event)
-            case wire.Cancel():
-                self.given_up.append(event.id)
+            case wire.Progress() | wire.Cancel() | wire.Credit():
+                self._note(event)
             case Request():
                 self.requests.append(event)
                 if not self.hold_keys:
                     self._answer(event)
+            case wire.Ignored() if event.why.startswith("$/credit"):
+                pass  # it has crossed our answer
             case _:
                 raise AssertionError(event)
+
+    def _note(self, event: wire.Progress | wire.Cancel | wire.Credit) -> None:
+        if isinstance(event, wire.Progress):
+            self.progress.append(event)
+        elif isinstance(event, wire.Cancel):
+            self.given_up.append(event.id)
+        else:
+            self.granted[event.id] = self.granted.get(event.id, 0) + event.n
 
     def give_credit(self, call_id: str, size: int | None = None) -> None:
         """Grant credit: by default what was consumed since the last grant."""
@@ -237,6 +249,9 @@ class Child:
             self.put(wire.Credit(call_id, size))
 
     def _answer(self, request: Request) -> None:
+        if request.method in self._answers:
+            self._answers[request.method](self, request)
+            return
         alias = getattr(request.params, "alias", "")
         if alias in self._keys:
             self.put(Response(request.id, wire.KeysGetResult(value=self._keys[alias])))

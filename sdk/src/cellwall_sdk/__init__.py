@@ -12,8 +12,8 @@
         register(AwesomeModel())
 
 A map of the package. What authors use:
-    errors        what a model raises
-    testing       run a model in memory, for tests
+    errors        what a model raises            host          what a plugin may ask its host for
+    testing       test a plugin: in memory, as a child, from a transcript; pytest_plugin has the fixtures
     _models       Model and its kin              _options      typed options
     _hooks        hookimpl                       _parts        messages, stream events, tools
     _prompt       what a model is asked          _response     what a model fills
@@ -21,7 +21,8 @@ A map of the package. What authors use:
 What runs them:
     __main__      python -m cellwall_sdk MODULE  _child        the process: pipes, reader thread, signals
     _session      requests and answers           _link         the connection and the pipe behind it
-    _asking       what a plugin asks the host
+    _asking       questions to the host          _incoming     what the host streams to us
+    _embed        vectors for a stream of texts  _host_aio     host for async authors
     _call         one call: cancel, wake, shield _emit         credit, merging, order
     _answer       yields to stream items         _execute      what execute() may return
     _async        the loop for async authors     _registry     hooks, models, description
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from ._attachments import Attachment
     from ._context import Asset, assets, data_dir, get_key, user_dir
     from ._hooks import hookimpl
-    from ._models import AsyncKeyModel, AsyncModel, KeyModel, Model
+    from ._models import AsyncKeyModel, AsyncModel, EmbeddingModel, KeyModel, Model
     from ._options import Field, Options
     from ._parts import (
         AttachmentPart,
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
         ProviderError,
         RateLimited,
         RegistrationError,
+        ServiceError,
         UnknownModel,
         UnknownModelError,
     )
@@ -87,6 +89,7 @@ __all__ = [
     "Cancelled",
     "ContextTooLong",
     "Conversation",
+    "EmbeddingModel",
     "Field",
     "Filtered",
     "KeyMissing",
@@ -107,6 +110,7 @@ __all__ = [
     "ReasoningPart",
     "RegistrationError",
     "Response",
+    "ServiceError",
     "StreamEvent",
     "TextPart",
     "Tool",
@@ -128,7 +132,7 @@ _HOMES = {
     "_attachments": ("Attachment",),
     "_context": ("Asset", "assets", "data_dir", "get_key", "user_dir"),
     "_hooks": ("hookimpl",),
-    "_models": ("AsyncKeyModel", "AsyncModel", "KeyModel", "Model"),
+    "_models": ("AsyncKeyModel", "AsyncModel", "EmbeddingModel", "KeyModel", "Model"),
     "_options": ("Field", "Options"),
     "_parts": (
         "AttachmentPart",
@@ -160,7 +164,7 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(f"{__name__}.errors"), name)
     elif name == "__version__":
         from ._version import __version__ as value
-    elif name in ("errors", "testing"):
+    elif name in ("errors", "host", "testing"):
         return import_module(f"{__name__}.{name}")
     else:
         raise AttributeError(f"cellwall_sdk has no '{name}'")
@@ -170,4 +174,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """List the public names."""
-    return [*__all__, "errors", "testing"]
+    return [*__all__, "errors", "host", "testing"]

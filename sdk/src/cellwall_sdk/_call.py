@@ -17,23 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from cellwall_wire import ErrorResponse, Request, Response
+    from cellwall_wire import Request
 
     from ._emit import Emitter
+    from ._incoming import Incoming
 
-__all__ = ["Call", "Nested"]
+__all__ = ["Call"]
 
 _T = TypeVar("_T")
-
-
-class Nested:
-    """A request to the host on behalf of a call: what the asking thread waits for."""
-
-    __slots__ = ("answer", "arrived")
-
-    def __init__(self) -> None:
-        self.arrived = Event()
-        self.answer: Response | ErrorResponse | None = None
 
 
 class Call:
@@ -48,6 +39,8 @@ class Call:
         interruptible: a signal may raise Cancelled on the main thread now.
         interrupts_task: asks whether the author's coroutine runs at this moment; None for plain functions.
         emitter: what streams the answer.
+        input: the items that the host sends for it; None for a method that takes none.
+        nested: what comes for our own calls that were made on its behalf, by their ids.
     """
 
     def __init__(self, request: Request) -> None:
@@ -60,7 +53,8 @@ class Call:
         self.interruptible = False
         self.interrupts_task: Callable[[], bool] | None = None
         self.emitter: Emitter | None = None
-        self.nested: dict[str, Nested] = {}
+        self.input: Incoming | None = None
+        self.nested: dict[str, Incoming] = {}
         self._thread = get_ident()
         self._awake = Event()
         self._lock = Lock()
@@ -116,8 +110,9 @@ class Call:
             self.reason = reason
             self.cancelled = True
             callbacks, self._callbacks = self._callbacks, []
-        for nested in list(self.nested.values()):
-            nested.arrived.set()
+        for incoming in (*self.nested.values(), self.input):
+            if incoming is not None:
+                incoming.arrived.set()
         if self._on_cancel is not None:
             self._on_cancel()
         self.wake()

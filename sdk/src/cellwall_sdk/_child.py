@@ -29,7 +29,7 @@ from .errors import Cancelled
 if TYPE_CHECKING:
     from ._load import Plugin
 
-__all__ = ["run"]
+__all__ = ["Reader", "load", "run", "unbuffer"]
 
 READ_BYTES = 65_536
 """As much as a pipe holds."""
@@ -68,12 +68,12 @@ def run(target: str, read_fd: int, write_fd: int) -> None:
         SystemExit: the host broke the protocol.
     """
     link = Link(Connection(Role.PLUGIN), PipeOutput(write_fd))
-    session = Session(link, lambda: _load(target))
+    session = Session(link, lambda: load(target))
     signal.signal(signal.SIGINT, lambda _number, _frame: _interrupt(session))
     faulthandler.enable(all_threads=False)  # a crash in a library leaves file and line in the log
-    _unbuffer()
+    unbuffer()
     os.register_at_fork(after_in_child=lambda: _leave_wire(session, read_fd, write_fd))
-    reader = _Reader(session, link, read_fd, write_fd)
+    reader = Reader(session, link, read_fd, write_fd)
     Thread(target=reader.run, name="cellwall-reader", daemon=True).start()
     session.serve()
     if session.broken:
@@ -87,13 +87,14 @@ def _leave_wire(session: Session, *fds: int) -> None:
         os.close(fd)
 
 
-def _load(target: str) -> Plugin:
+def load(target: str) -> Plugin:
+    """Import the plugin; see `load_plugin`."""
     from ._load import load_plugin
 
     return load_plugin(target)
 
 
-def _unbuffer() -> None:
+def unbuffer() -> None:
     """Let what the plugin prints reach the log line by line, even when it dies the next moment."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
@@ -113,7 +114,7 @@ def _interrupt(session: Session) -> None:
     raise KeyboardInterrupt
 
 
-class _Reader:
+class Reader:
     """Reads what the host sends, for as long as the process lives.
 
     Args:
@@ -140,13 +141,13 @@ class _Reader:
             while not self._session.closed:
                 if self._is_readable():
                     self._session.feed(self._read())
-                self._see_to_cancelled()
+                self.see_to_cancelled()
         except Exception:  # noqa: BLE001 - a mistake of ours: a plugin that is deaf is worse than a dead one
             from traceback import print_exc
 
             print_exc()
             os._exit(EXIT_SOFTWARE)
-        self._leave()
+        self.leave()
 
     def _read(self) -> bytes:
         try:
@@ -165,7 +166,7 @@ class _Reader:
         ready = (self._input if flushed else self._both).poll(timeout_ms)
         return any(fd == self._fd for fd, _ in ready)
 
-    def _see_to_cancelled(self) -> None:
+    def see_to_cancelled(self) -> None:
         """Interrupt a cancelled call that takes no notice."""
         call = self._session.current
         if call is None or not call.cancelled or call.noticed:
@@ -176,11 +177,11 @@ class _Reader:
             self._signal_at = monotonic() + REPEAT_S
             _signal_main_thread()
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
         """Give the main thread a second to end, its clean-up included."""
         deadline = monotonic() + EXIT_S
         while (left := deadline - monotonic()) > 0:
-            self._see_to_cancelled()
+            self.see_to_cancelled()
             sleep(left if self._signal_at is None else min(left, max(0.001, self._signal_at - monotonic())))
         code = EXIT_IDLE if self._session.current is None else EXIT_BUSY
         # Neither the author's threads nor their clean-up get another turn.

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from .errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from cellwall_wire import AssetFile, InitializeParams
+
+    from ._asking import Asking
 
 __all__ = ["Asset", "Context", "assets", "context", "data_dir", "get_key", "user_dir"]
 
@@ -66,15 +68,14 @@ class Context:
 
     Attributes:
         told: the parameters of `initialize`; None before it came.
-        ask_key: asks the host for the key of an alias on behalf of the call that runs now; None outside of a
-        cell.
+        asking: asks the host on behalf of the call that runs now; None outside of a cell.
     """
 
-    __slots__ = ("ask_key", "told")
+    __slots__ = ("asking", "told")
 
     def __init__(self) -> None:
         self.told: InitializeParams | None = None
-        self.ask_key: Callable[[str], str] | None = None
+        self.asking: Asking | None = None
 
     @property
     def scratch(self) -> str | None:
@@ -113,9 +114,9 @@ def get_key(alias: str) -> str:
         KeyMissing: the user has stored none.
         ModelError: the plugin may not have this key, or no call is running.
     """
-    if context.ask_key is None:
+    if context.asking is None:
         raise ModelError(f"The key '{alias}' can be asked for only inside a plugin that Cellwall runs.")
-    return context.ask_key(alias)
+    return context.asking.key(alias)
 
 
 def _told() -> InitializeParams:

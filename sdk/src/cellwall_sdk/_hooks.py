@@ -27,7 +27,7 @@ __all__ = [
 KNOWN_HOOKS: dict[str, tuple[str, ...] | None] = {
     "register_models": ("register", "model_aliases"),
     "register_commands": None,
-    "register_embedding_models": None,
+    "register_embedding_models": ("register",),
     "register_fragment_loaders": None,
     "register_template_loaders": None,
     "register_tools": None,

@@ -6,15 +6,15 @@ nothing is left fails as a whole.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from cellwall_wire import DescribeResult, HookInfo, KeyNeed, ModelInfo, ModelLimits, Supports
+from cellwall_wire import DescribeResult, EmbedderInfo, HookInfo, KeyNeed, ModelInfo, ModelLimits, Supports
 
 from ._failures import blame
 from ._hooks import KNOWN_HOOKS, HookImplementation, find_implementations
-from ._models import Model
+from ._models import EmbeddingModel, Model
 from ._options import Options, options_schema
 from ._signature import Binding, Signature, bind, read_signature
 from .errors import Cancelled, RegistrationError, UnknownModel
@@ -22,7 +22,9 @@ from .errors import Cancelled, RegistrationError, UnknownModel
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Offer", "Registry", "build_registry"]
+__all__ = ["EmbedderOffer", "Offer", "Registry", "build_registry"]
+
+_O = TypeVar("_O", "Offer", "EmbedderOffer")
 
 EXECUTE_OFFERS = ("prompt", "stream", "response", "conversation", "key")
 """What `execute` may declare, in the order in which `llm` passes it."""
@@ -48,20 +50,51 @@ class Offer(msgspec.Struct, frozen=True):
         """The model as the host lists it."""
         model = self.model
         limits = ModelLimits(context=model.context_tokens, output=model.output_tokens)
-        key = model.needs_key
         return ModelInfo(
             id=model.model_id,
             aliases=list(self.aliases),
-            title=model.title or (str(model) if type(model).__str__ is not Model.__str__ else None),
+            title=_title(model),
             input=sorted(model.attachment_types),
             supports=_supports(model),
             options_schema=options_schema(model.Options),
-            key=KeyNeed(alias=key, env=model.key_env_var, required=model.key_required) if key else None,
+            key=_key_need(model),
             limits=limits if limits != ModelLimits() else None,
             assets=list(model.needs_assets),
             default=model.default,
             deprecated=model.deprecated,
         )
+
+
+class EmbedderOffer(msgspec.Struct, frozen=True):
+    """An embedding model that a plugin registered, and its other names."""
+
+    model: EmbeddingModel
+    aliases: tuple[str, ...]
+
+    @property
+    def info(self) -> EmbedderInfo:
+        """The model as the host lists it."""
+        model = self.model
+        types = sorted(model.embed_types) or (["*/*"] if model.supports_binary else [])
+        return EmbedderInfo(
+            id=model.model_id,
+            aliases=list(self.aliases),
+            title=_title(model),
+            dimensions=model.dimensions,
+            input=types,
+            key=_key_need(model),
+            assets=list(model.needs_assets),
+            deprecated=model.deprecated,
+        )
+
+
+def _title(model: Model | EmbeddingModel) -> str | None:
+    return model.title or (str(model) if type(model).__str__ is not Model.__str__ else None)
+
+
+def _key_need(model: Model | EmbeddingModel) -> KeyNeed | None:
+    key = model.needs_key
+    return KeyNeed(alias=key, env=model.key_env_var, required=model.key_required) if key else None
 
 
 def _supports(model: Model) -> Supports:
@@ -80,6 +113,7 @@ class Registry:
 
     Attributes:
         offers: the models by id, in the order of registration.
+        embedders: the embedding models, likewise.
         problems: what could not be registered, a sentence each.
         notes: what is worth knowing and harmless.
         hooks: the implementations that were found.
@@ -88,6 +122,7 @@ class Registry:
 
     def __init__(self) -> None:
         self.offers: dict[str, Offer] = {}
+        self.embedders: dict[str, EmbedderOffer] = {}
         self.problems: list[str] = []
         self.notes: list[str] = []
         self.hooks: list[HookImplementation] = []
@@ -99,17 +134,28 @@ class Registry:
         Raises:
             UnknownModel: the plugin has none of that name.
         """
-        if name in self.offers:
-            return self.offers[name]
-        for offer in self.offers.values():
+        return self._find(name, self.offers, "model")
+
+    def find_embedder(self, name: str) -> EmbedderOffer:
+        """Find an embedding model by id or alias.
+
+        Raises:
+            UnknownModel: the plugin has none of that name.
+        """
+        return self._find(name, self.embedders, "embedding model")
+
+    def _find(self, name: str, offers: dict[str, _O], what: str) -> _O:
+        if name in offers:
+            return offers[name]
+        for offer in offers.values():
             if name in offer.aliases:
                 return offer
         from difflib import get_close_matches
 
-        close = get_close_matches(name, self.offers, n=1)
+        close = get_close_matches(name, offers, n=1)
         meant = f" Did you mean '{close[0]}'?" if close else ""
         problems = f" {' '.join(self.problems)}" if self.problems else ""
-        raise UnknownModel(f"This plugin has no model '{name}'.{meant}{problems}")
+        raise UnknownModel(f"This plugin has no {what} '{name}'.{meant}{problems}")
 
     def register(self, model: Any, async_model: Any = None, aliases: Iterable[str] = ()) -> None:
         """Take a model; this is the `register` that register_models() is given.
@@ -127,23 +173,39 @@ class Registry:
             self.problems.append(str(error))
             self.failure = self.failure or error
 
+    def register_embedder(self, model: Any, aliases: Iterable[str] = ()) -> None:
+        """Take an embedding model; this is the `register` that register_embedding_models() is given.
+
+        Args:
+            model: an EmbeddingModel.
+            aliases: other names for it.
+        """
+        try:
+            self._add_embedder(model, tuple(aliases))
+        except RegistrationError as error:
+            self.problems.append(str(error))
+            self.failure = self.failure or error
+
+    def _add_embedder(self, model: Any, aliases: tuple[str, ...]) -> None:
+        model_id = _check_embedder(model)
+        if model_id in self.embedders:
+            raise RegistrationError(
+                f"The embedding model '{model_id}' is registered twice; the first one is kept."
+            )
+        _check_aliases(model_id, aliases)
+        offer = EmbedderOffer(model, aliases)
+        _check_description(model_id, offer, EmbedderInfo, read_signature(model.embed_batch))
+        self.embedders[model_id] = offer
+
     def _add(self, model: Any, other: Any, aliases: tuple[str, ...]) -> None:
         model_id = _check_model(model)
         if model_id in self.offers:
             raise RegistrationError(f"The model '{model_id}' is registered twice; the first one is kept.")
-        bad = [alias for alias in aliases if not _is_name(alias)]
-        if bad:
-            raise RegistrationError(f"The model '{model_id}' has the alias {bad[0]!r}, which is not a name.")
+        _check_aliases(model_id, aliases)
         signature = read_signature(model.execute)
         binding = bind(signature, EXECUTE_OFFERS, what=f"execute() of the model '{model_id}'")
         offer = Offer(model, other, aliases, binding)
-        try:
-            # What cannot be described cannot be offered: one wrong type would spoil the whole description.
-            msgspec.json.decode(msgspec.json.encode(offer.info), type=ModelInfo)
-        except Exception as error:
-            raise RegistrationError(
-                f"The model '{model_id}'{_at(signature)} cannot be described: {type(error).__name__}: {error}"
-            ) from error
+        _check_description(model_id, offer, ModelInfo, signature)
         self.offers[model_id] = offer
 
     def describe(self) -> DescribeResult:
@@ -152,11 +214,12 @@ class Registry:
         Raises:
             RegistrationError: nothing is left of what it tried to offer.
         """
-        if self.problems and not self.offers:
+        if self.problems and not self.offers and not self.embedders:
             raise RegistrationError(" ".join(self.problems)) from self.failure
         described = DescribeResult(
             digest="",
             models=[offer.info for offer in self.offers.values()],
+            embedders=[offer.info for offer in self.embedders.values()],
             hooks=[
                 HookInfo(hook=found.hook, impl=found.name, args=list(found.signature.by_name))
                 for found in self.hooks
@@ -194,7 +257,10 @@ def build_registry(holder: Any, roots: tuple[str, ...]) -> Registry:
 
 def _call_hook(found: HookImplementation, offered: tuple[str, ...], registry: Registry) -> None:
     binding = bind(found.signature, offered, what=f"{found.name}()")
-    values = {"register": registry.register, "model_aliases": list(registry.offers.values())}
+    register: Any = registry.register
+    if found.hook == "register_embedding_models":
+        register = registry.register_embedder
+    values = {"register": register, "model_aliases": list(registry.offers.values())}
     binding.call(found.function, values)
 
 
@@ -240,6 +306,43 @@ def _check_model(model: Any) -> str:
             f"The Options of the model '{model_id}'{place} do not derive from cellwall_sdk.Options."
         )
     return str(model_id)
+
+
+def _check_embedder(model: Any) -> str:
+    """Give an embedding model's id, once it is sure to be one."""
+    kind = model.__name__ if isinstance(model, type) else type(model).__name__
+    if isinstance(model, type):
+        raise RegistrationError(f"register() was given the class {kind}; it needs {kind}().")
+    if not isinstance(model, EmbeddingModel):
+        raise RegistrationError(f"register() was given a {kind}, which is not a cellwall_sdk.EmbeddingModel.")
+    model_id: Any = getattr(model, "model_id", None)
+    place = _at(read_signature(model.embed_batch))
+    if not _is_name(model_id):
+        raise RegistrationError(
+            f"The class {kind}{place} has no usable model_id: it is {model_id!r} and has to be a name "
+            "without spaces."
+        )
+    if type(model).embed_batch is EmbeddingModel.embed_batch:
+        raise RegistrationError(f"The embedding model '{model_id}' ({kind}) has no embed_batch() method.")
+    return str(model_id)
+
+
+def _check_aliases(model_id: str, aliases: tuple[str, ...]) -> None:
+    bad = [alias for alias in aliases if not _is_name(alias)]
+    if bad:
+        raise RegistrationError(f"The model '{model_id}' has the alias {bad[0]!r}, which is not a name.")
+
+
+def _check_description(
+    model_id: str, offer: Offer | EmbedderOffer, kind: type[msgspec.Struct], signature: Signature
+) -> None:
+    """Refuse what cannot be described: one wrong type would spoil the whole description."""
+    try:
+        msgspec.json.decode(msgspec.json.encode(offer.info), type=kind)
+    except Exception as error:
+        raise RegistrationError(
+            f"The model '{model_id}'{_at(signature)} cannot be described: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _is_name(name: Any) -> bool:

@@ -19,6 +19,7 @@ from ._asking import Asking
 from ._call import Call
 from ._context import context
 from ._failures import error_info, log, unsupported
+from ._incoming import Incoming
 from ._version import __version__
 from .errors import BadOutput, Cancelled, ModelError
 
@@ -56,6 +57,7 @@ class Session:
         self._queue: SimpleQueue[Call | None] = SimpleQueue()
         self._takes: dict[type, Callable[[Any], None]] = {
             wire.Request: self._take_request,
+            wire.Data: self._take_data,
             wire.Response: self._take_answer,
             wire.ErrorResponse: self._take_answer,
             wire.Credit: self._take_credit,
@@ -64,7 +66,7 @@ class Session:
             wire.Junk: self._take_junk,
         }
         link.on_gone = self._lose
-        context.ask_key = Asking(link, lambda: self.current).key
+        context.asking = Asking(link, lambda: self.current)
 
     # -- the reader's side -----------------------------------------------------------------------------------
 
@@ -95,14 +97,24 @@ class Session:
             self._link.post(ErrorResponse(request.id, ErrorInfo.of(Code.WOULD_DEADLOCK, text)))
         else:
             call = self._calls[request.id] = Call(request)
+            if wire.METHODS[request.method].input is not None:
+                call.input = Incoming()
             self._queue.put(call)
 
     def _take_answer(self, answer: Response | ErrorResponse) -> None:
         for call in list(self._calls.values()):
-            nested = call.nested.get(answer.id or "")
-            if nested is not None:
-                nested.answer = answer
-                nested.arrived.set()
+            incoming = call.nested.get(answer.id or "")
+            if incoming is not None:
+                incoming.settle(answer)
+
+    def _take_data(self, data: wire.Data) -> None:
+        called = self._calls.get(data.id)
+        if called is not None and called.input is not None:
+            called.input.put(data.items, data.cost, is_last=data.end)
+        for call in list(self._calls.values()):
+            incoming = call.nested.get(data.id)
+            if incoming is not None:
+                incoming.put(data.items, data.cost)
 
     def _take_credit(self, credit: wire.Credit) -> None:
         call = self._calls.get(credit.id)
@@ -187,6 +199,10 @@ class Session:
             from ._execute import run_prompt
 
             return run_prompt(call, self._link, self._models(call))
+        if call.method == "embed/batch":
+            from ._embed import run_embedding
+
+            return run_embedding(call, self._link, self._models(call))
         raise ModelError(f"This version of the SDK cannot serve {call.method}.")
 
     def _initialize(self, call: Call) -> wire.InitializeResult:

@@ -1,16 +1,19 @@
 """What a plugin raises when a call fails, and what each error becomes for the user.
 
-    ModelError          ProviderError   the model failed; the message says how ├── KeyMissing      KeyMissing
-    no API key is stored (`NeedsKeyException` to plugins written for `llm`) ├── KeyRejected     KeyRejected
-    the provider did not accept the key ├── UnknownModel    UnknownModel    the plugin has no such model
-    (`UnknownModelError`) ├── RateLimited     RateLimited     too many requests; retryable ├── Overloaded
-    Overloaded      the provider has no room at the moment; retryable ├── ContextTooLong  ContextTooLong  the
-    prompt is longer than the model reads ├── Filtered        Filtered        a content filter refused the
-    prompt or the answer ├── BadOptions      BadOptions      an option has a wrong name or value ├──
-    ProviderError   ProviderError   anything else that the provider reports └── BadOutput       BadOutput
-    the plugin gave something that is neither text nor a stream event RegistrationError                   a
-    hook or a model cannot be used as it is written Cancelled                           not an error: the host
-    no longer wants the answer
+    ModelError          ProviderError   the model failed; the message says how
+    ├── KeyMissing      KeyMissing      no API key is stored (`NeedsKeyException` in plugins for `llm`)
+    ├── KeyRejected     KeyRejected     the provider did not accept the key
+    ├── UnknownModel    UnknownModel    the plugin has no such model (`UnknownModelError`)
+    ├── RateLimited     RateLimited     too many requests; retryable
+    ├── Overloaded      Overloaded      the provider has no room at the moment; retryable
+    ├── ContextTooLong  ContextTooLong  the prompt is longer than the model reads
+    ├── Filtered        Filtered        a content filter refused the prompt or the answer
+    ├── BadOptions      BadOptions      an option has a wrong name or value
+    ├── ProviderError   ProviderError   anything else that the provider reports
+    ├── BadOutput       BadOutput       the plugin gave something that is neither text nor a stream event
+    └── ServiceError    ProviderError   the host refused what the plugin asked for; `reason` says why
+    RegistrationError                   a hook or a model cannot be used as it is written
+    Cancelled                           not an error: the host no longer wants the answer
 
 The message is shown to the user as it stands, so it is one sentence that names the thing, the cause and what
 to do. Any other exception that leaves a plugin's code is shown with its type, file and line; it ends the call
@@ -37,6 +40,7 @@ __all__ = [
     "ProviderError",
     "RateLimited",
     "RegistrationError",
+    "ServiceError",
     "UnknownModel",
     "UnknownModelError",
 ]
@@ -140,6 +144,30 @@ class BadOutput(ModelError):
     # This plugin did not: its SDK stopped it. The kind tells the user the same thing.
     code = Code.INTERNAL_ERROR
     kind = Code.BAD_OUTPUT.kind
+
+
+class ServiceError(ModelError):
+    """Raised when the host refuses what a plugin asked for, or cannot do it.
+
+    Args:
+        message: the host's sentence.
+        reason: the kind of the host's error, such as "NotGranted", "Unavailable" or "TooDeep".
+        hint: as for ModelError; likewise `retryable` and `retry_after_s`.
+    """
+
+    reason: str = ""
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        reason: str = "",
+        hint: str | None = None,
+        retry_after_s: float | None = None,
+        retryable: bool | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, retry_after_s=retry_after_s, retryable=retryable)
+        self.reason = reason
 
 
 class RegistrationError(Exception):
