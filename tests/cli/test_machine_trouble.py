@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 from typing import TYPE_CHECKING
@@ -42,6 +43,45 @@ FULL = """
     rm "$CELLWALL_HOME/filler"
     cp -a "$CELLWALL_HOME/." "$kept"
     exit "$code"
+"""
+
+FILLS_MEANWHILE = """
+    set -e
+    mkdir -p "$CELLWALL_HOME.small"
+    mount -t tmpfs -o size=4m tmpfs "$CELLWALL_HOME.small"
+    cp -a "$CELLWALL_HOME/." "$CELLWALL_HOME.small"
+    kept="$CELLWALL_HOME"
+    export CELLWALL_HOME="$CELLWALL_HOME.small"
+    "$@" &
+    until [ -e "$CELLWALL_HOME/plugins/pauses/data/begun" ]; do kill -0 $!; sleep 0.02; done
+    head -c 8m /dev/zero > "$CELLWALL_HOME/filler" 2> /dev/null || true
+    rm "$CELLWALL_HOME/plugins/pauses/data/begun"
+    code=0
+    wait $! || code=$?
+    rm "$CELLWALL_HOME/filler"
+    cp -a "$CELLWALL_HOME/." "$kept"
+    exit "$code"
+"""
+
+PAUSES = """
+    import os, time
+
+    from cellwall_sdk import Model, hookimpl
+
+    class Pauses(Model):
+        model_id = "pauses"
+
+        def execute(self, prompt, response):
+            yield "one\\n"
+            open("begun", "w").close()
+            while os.path.exists("begun"):
+                time.sleep(0.02)
+            for number in range(100):
+                yield f"{number} {'x' * 10000}\\n"
+
+    @hookimpl
+    def register_models(register):
+        register(Pauses())
 """
 
 COUNTER = """
@@ -110,6 +150,21 @@ def test_a_prompt_that_cannot_be_logged_is_refused_in_one_sentence(
     assert cause in sentence
     assert sentence.endswith("With -n the prompt runs without the log.")
     assert ["before"] == answers(used)
+
+
+def test_a_disk_that_fills_up_during_an_answer_costs_the_log_and_not_the_answer(used: CommandLine) -> None:
+    """All of the answer is printed, one warning says what is not kept, and the exit code is 8."""
+    used.plugin("pauses", PAUSES)
+    assert used("models").code == 0
+
+    ended = run_in(FILLS_MEANWHILE, used, "-m", "pauses", "hi")
+
+    assert "one\n" + "".join(f"{number} {'x' * 10000}\n" for number in range(100)) == ended.out
+    assert 8 == ended.code, ended.err
+    warning, *rest = ended.err.splitlines()
+    assert re.fullmatch(r"Warning: the log database .* The answer goes on\.", warning)
+    assert [] == [line for line in rest if not line.startswith("Error: the log database ")]
+    assert "before" in answers(used)
 
 
 @pytest.mark.parametrize("world", [READ_ONLY, FULL], ids=["read-only", "full"])

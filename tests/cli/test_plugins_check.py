@@ -28,6 +28,20 @@ KEYED = """
         register(Keyed())
 """
 
+SAYS_BACK = """
+    from cellwall_sdk import Model, hookimpl
+
+    class Fibber(Model):
+        model_id = "fibber"
+
+        def execute(self, prompt):
+            return prompt.prompt
+
+    @hookimpl
+    def register_models(register):
+        register(Fibber())
+"""
+
 TOO_CHATTY = """
     import os
 
@@ -84,7 +98,8 @@ def test_the_members_for_scripts_are_always_there(llm: CommandLine) -> None:
 
     assert set(members) == MEMBERS
     assert {frozenset(check) for check in members["checks"]} == {frozenset(CHECK_MEMBERS)}
-    assert [check["id"] for check in members["checks"]] == [check.id for check in CHECKS]
+    ids = [check["id"] for check in members["checks"]]
+    assert [each for each in ids if not each.startswith("example-")] == [check.id for check in CHECKS]
     assert (members["plugin"], members["model"], members["conforms"], members["failed"]) == (
         *("echo", "echo", True),
         0,
@@ -150,3 +165,32 @@ def test_a_name_that_is_not_installed_has_exit_code_three(llm: CommandLine) -> N
 
     assert 3 == ended.code
     assert "did you mean 'echo'?" in ended.err
+
+
+def test_the_examples_of_a_manifest_are_checked_behind_the_wall(llm: CommandLine) -> None:
+    """Issue 3, anchor 39: those that need a key are left out, with the reason."""
+    checks = {check["id"]: check for check in members_of(llm, "echo")["checks"]}
+
+    assert [checks[f"example-{number}"]["outcome"] for number in (1, 2, 3)] == ["passed"] * 3
+    assert checks["example-4"]["why"] == "it needs the key 'echo', and no key is given to a plugin here"
+
+
+def test_an_example_that_does_not_hold_is_shown_with_both_texts(llm: CommandLine) -> None:
+    """Issue 3, anchor 39: the exit code is 1, and the last line says that it is not about the protocol."""
+    module = llm.plugin("fibber", SAYS_BACK)
+    module.with_name("fibber.plugin.toml").write_text('[[examples]]\nprompt = "hi"\nanswer = "ho"\n')
+    ended = llm("plugins", "check", "fibber")
+
+    assert ended.code == 1
+    assert "MUST [plugin.toml]" in ended.out
+    assert "the text hi, but the example's is ho" in ended.out
+    assert "speaks the protocol, but does not answer as its manifest says" in ended.out
+
+
+def test_a_plugin_and_the_host_are_not_checked_at_once(llm: CommandLine) -> None:
+    """Issue 3: exit code 2 for neither and for both."""
+    for arguments in ([], ["--host", "echo"]):
+        ended = llm("plugins", "check", *arguments)
+
+        assert 2 == ended.code
+        assert "name a plugin, or give --host" in ended.err

@@ -53,7 +53,7 @@ def test_a_new_plugin_installs_answers_and_passes_its_test(
     run(python, "-m", "pip", "install", *offline, "-e", f"{project}[test]", home=tmp_path)
     asked = [python, "-m", "cellwall_kernel", "-m", "awesome-model", "Tell me something"]
     assert run(*asked, home=tmp_path) == "AwesomeModel says: Tell me something\n"
-    assert "1 passed" in run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", project, home=tmp_path)
+    assert "2 passed" in run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", project, home=tmp_path)
 
     module = tmp_path / "llm-awesome-model" / "llm_awesome_model.py"
     module.write_text(module.read_text().replace("says:", "shouts:"))

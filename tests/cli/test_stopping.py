@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.children.zoo import ZOO, install_specimen, processes_below
 from tests.cli.conftest import HOLDS_LOCK, until
 
 if TYPE_CHECKING:
@@ -124,6 +125,19 @@ def test_ctrl_c_on_a_terminal_stops_the_answer(sloth: CommandLine) -> None:
     assert plugin_is_gone(sloth)
 
 
+def test_a_terminal_that_is_closed_ends_the_answer_and_keeps_what_arrived(sloth: CommandLine) -> None:
+    """Issue 3, 4: SIGHUP as it comes in life, with every standard stream gone at the same moment."""
+    pid, terminal = sloth.on_terminal("-m", "sloth", "hi")
+    seen = b""
+    while b"one" not in seen:
+        seen += os.read(terminal, 1024)
+    os.close(terminal)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 129
+    assert last_logged(sloth) == ("cancelled", "one\n")
+    assert plugin_is_gone(sloth)
+
+
 def test_a_signal_while_a_plugin_is_being_asked_what_it_offers(llm: CommandLine) -> None:
     """Ctrl-C works before there is any answer: the plugin that sleeps while it is imported is gone, too."""
     llm.plugin("dozer", HOLDS_LOCK + DOZER)
@@ -196,6 +210,30 @@ def test_a_killed_host_leaves_no_process_and_loses_nothing(sloth: CommandLine) -
     running.communicate(timeout=20)
     until(lambda: plugin_is_gone(sloth), "the plugin is gone")
     assert last_logged(sloth) == ("interrupted", "one\n")
+
+
+@pytest.mark.parametrize(
+    ("signals", "was_told"), [([signal.SIGINT], True), ([signal.SIGINT, signal.SIGTERM], False)]
+)
+def test_signals_while_a_plugin_that_has_answered_is_being_stopped(
+    llm: CommandLine, signals: list[signal.Signals], was_told: bool
+) -> None:
+    """Statement 31: the first leaves the ladder its steps, the second kills at once; the answer is kept.
+
+    Two different signals, because two of one kind may arrive as one.
+    """
+    install_specimen(llm.site, next(specimen for specimen in ZOO if specimen.name == "outstays"))
+    running = llm.start("-m", "outstays", "hi")
+    until((llm.data_of("outstays") / "asked").exists, "the plugin's input is closed")
+    cells = processes_below(llm.home)
+    for number in signals:
+        running.send_signal(number)
+    out, err = running.communicate(timeout=20)
+    assert cells
+    assert (running.returncode, out, err) == (130, b"fine\n", b"Stopped.\n")
+    assert processes_below(llm.home) == []
+    assert (llm.data_of("outstays") / "told").exists() == was_told
+    assert last_logged(llm) == ("done", "fine")
 
 
 def test_a_stalled_reader_does_not_keep_the_user_from_stopping(sloth: CommandLine) -> None:

@@ -6,8 +6,10 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import msgspec
@@ -18,7 +20,14 @@ from cellwall_kernel.errors import NotFound
 from cellwall_kernel.paths import Paths
 from cellwall_kernel.supervisor import Supervisor
 from cellwall_wire import DescribeResult
-from tests.children.kit import PATIENCE_S, environment_of, install, plugin_source, uninstall
+from tests.children.kit import (
+    PATIENCE_S,
+    environment_of,
+    install,
+    install_editable,
+    plugin_source,
+    uninstall,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -41,12 +50,27 @@ class Scene:
         self.paths = Paths(folder / "home")
         self.environment = environment_of(self.site)
 
-    def install(self, name: str, version: str = "1.0", **settings: str) -> None:
-        """Install a plugin of the zoo that counts; `settings` are its constants."""
+    def source(self, name: str, **settings: str) -> str:
+        """Return the source of a plugin of the zoo that counts; `settings` are its constants."""
         values = {"models": name, "aliases": "", "delay_s": "0", **settings}
         head, _, rest = plugin_source("counted").partition("# settings\n")
         constants = "".join(f"{key.upper()} = {value!r}\n" for key, value in values.items())
-        source = head + constants + rest.partition("# end of settings\n")[2]
+        return head + constants + rest.partition("# end of settings\n")[2]
+
+    def edit(self, name: str, models: str) -> None:
+        """Have a plugin installed for editing, and write its source as its author does."""
+        folders = (("site", str(self.site)),)  # where `.pth` files count
+        self.environment = msgspec.structs.replace(self.environment, folders=folders)
+        project = self.folder / f"project-{name}"
+        module = project / "src" / f"llm_{name}.py"
+        module.parent.mkdir(parents=True, exist_ok=True)
+        module.write_text(self.source(name, models=models), "utf-8")
+        if not (self.site / f"_llm_{name}.pth").exists():
+            install_editable(self.site, f"llm-{name}", project, name, f"llm_{name}")
+
+    def install(self, name: str, version: str = "1.0", **settings: str) -> None:
+        """Install a plugin of the zoo that counts; `settings` are its constants."""
+        source = self.source(name, **settings)
         install(
             self.site,
             f"llm-{name}",
@@ -159,9 +183,11 @@ def test_reading_needs_neither_an_event_loop_nor_the_packaging_library(scene: Sc
         assert f"'{heavy}'" not in loaded
 
 
-@pytest.mark.parametrize("change", ["install", "upgrade", "uninstall", "reinstall"])
+@pytest.mark.parametrize("change", ["install", "upgrade", "downgrade", "uninstall", "reinstall", "edit"])
 def test_a_change_of_what_is_installed_is_seen_by_the_next_command(change: str, scene: Scene) -> None:
     """No command of the user's is needed, and nobody is asked but who has changed (anchor 25)."""
+    if change == "edit":
+        scene.edit("b", "b")
     scene.lists()
     scene.starts()
 
@@ -172,6 +198,12 @@ def test_a_change_of_what_is_installed_is_seen_by_the_next_command(change: str, 
         case "upgrade":
             scene.install("b", version="2.0", models="b2")
             expected = (["a", "b2"], ["b"])
+        case "downgrade":
+            scene.install("b", version="0.9", models="b0")
+            expected = (["a", "b0"], ["b"])
+        case "edit":
+            scene.edit("b", "b4")
+            expected = (["a", "b4"], ["b"])
         case "reinstall":
             scene.install("b", models="b3")
             expected = (["a", "b3"], ["b"])
@@ -364,7 +396,7 @@ def test_an_unknown_model_is_answered_with_similar_names(scene: Scene) -> None:
 
 
 def test_commands_that_start_at_once_ask_each_plugin_once_and_lose_nothing(scene: Scene) -> None:
-    """One asks, the others read what it wrote (anchor 26)."""
+    """One asks, the others read what it wrote; the file is whole at each moment (anchor 26)."""
     code = (
         "import anyio, sys\nfrom pathlib import Path\nfrom cellwall_kernel.catalogue import Catalogue\n"
         "from cellwall_kernel.paths import Paths\nfrom cellwall_kernel.supervisor import Supervisor\n"
@@ -385,12 +417,31 @@ def test_commands_that_start_at_once_ask_each_plugin_once_and_lose_nothing(scene
         for name in "abcdef"
     ]
 
-    for command in commands:
-        _, errors = command.communicate(timeout=2 * PATIENCE_S)
-        assert command.returncode == 0, errors.decode()
+    reads = [content for command in commands for content in read_until_its_end(command, scene.file)]
+    seen = [
+        {name for name, entry in content["entries"].items() if entry["state"] == "ready"} for content in reads
+    ]
+    assert seen  # whoever reads meanwhile finds a whole file, and nothing that was known is lost
+    for before, after in pairwise(seen):
+        assert before <= after
 
     assert scene.starts() == ["a", "b", "c", "d", "e", "f"]
     assert states(scene.load()) == dict.fromkeys("abcdef", "ready")
+
+
+def read_until_its_end(command: subprocess.Popen[bytes], file: Path) -> list[dict[str, Any]]:
+    """Read a file of JSON again and again while a command runs, which must end well; return all contents."""
+    found: list[dict[str, Any]] = []
+    errors = b""
+    end = time.monotonic() + 2 * PATIENCE_S
+    while command.returncode is None:
+        assert time.monotonic() < end
+        with suppress(FileNotFoundError):
+            found.append(json.loads(file.read_bytes()))
+        with suppress(subprocess.TimeoutExpired):
+            _, errors = command.communicate(timeout=0.002)
+    assert command.returncode == 0, errors.decode()
+    return found
 
 
 def test_a_file_that_cannot_be_written_is_no_error(scene: Scene) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from cellwall_kernel.config import Config, change_config, load_config
 from cellwall_kernel.errors import StoreProblem, UsageProblem
+from cellwall_kernel.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from cellwall_kernel.paths import Paths
@@ -36,7 +37,7 @@ def test_every_member_is_read(paths: Paths) -> None:
         paths, '{"default_model": "m", "timeouts": {"total_s": 60}, "owners": {"m": "p"}, "logging": false}'
     )
     assert load_config(paths) == Config(
-        default_model="m", timeouts={"total_s": 60}, owners={"m": "p"}, logging=False
+        default_model="m", timeouts=Timeouts({"total": 60}), owners={"m": "p"}, logging=False
     )
 
 
@@ -61,6 +62,22 @@ def test_a_plugin_is_disabled_once_and_enabled_whole(paths: Paths) -> None:
     assert json.loads(paths.config.read_text()) == {"disabled": ["a/b"]}
 
 
+def test_deadlines_come_back_as_they_were_written(paths: Paths) -> None:
+    """Issue 3, item 3: for all, for plugins and for commands; what is empty goes."""
+    members = {
+        "total_s": 60,
+        "commands": {"models list": {"describe_s": 2.5}},
+        "plugins": {"foo": {"first_s": 30, "idle_s": 0}},
+    }
+    write(paths, json.dumps({"timeouts": members}))
+    change_config(paths, lambda config: config.with_default_model("m"))
+    assert members == json.loads(paths.config.read_text())["timeouts"]
+
+    gone = {"first": None, "idle": None}
+    change_config(paths, lambda config: config.with_timeouts(config.timeouts.changed(gone, plugin="foo")))
+    assert "plugins" not in json.loads(paths.config.read_text())["timeouts"]
+
+
 def test_members_of_other_versions_are_kept(paths: Paths) -> None:
     """An older Cellwall must not destroy the settings of a newer one."""
     write(paths, '{"future": {"a": [1, null]}, "default_model": "m"}')
@@ -79,10 +96,29 @@ def test_members_of_other_versions_are_kept(paths: Paths) -> None:
         ('{"default_model": 3}', "'default_model' must be the name of a model"),
         ('{"owners": {"m": 1}}', "'owners' must be"),
         ('{"owners": []}', "'owners' must be"),
-        ('{"timeouts": {"total_s": 0}}', "seconds greater than 0"),
+        ('{"timeouts": {"total_s": 0}}', "'timeouts.total_s' must be seconds greater than 0"),
+        ('{"timeouts": {"start_s": 0}}', "'timeouts.start_s' must be seconds greater than 0"),
         ('{"timeouts": {"total_s": true}}', "seconds greater than 0"),
         ('{"timeouts": {"total_s": NaN}}', "seconds greater than 0"),
         ('{"timeouts": {"total_s": Infinity}}', "seconds greater than 0"),
+        ('{"timeouts": {"total_s": 1e9}}', "at most a year"),
+        ('{"timeouts": {"idle_s": -1}}', "'timeouts.idle_s' must be seconds of 0 (which is off) or more"),
+        ('{"timeouts": {"totl_s": 1}}', "'timeouts.totl_s' is no deadline; there are start_s, describe_s"),
+        ('{"timeouts": {"total": 1}}', "'timeouts.total' is no deadline"),
+        ('{"timeouts": 60}', "'timeouts' must be an object of names and seconds"),
+        ('{"timeouts": {"plugins": []}}', "'timeouts.plugins' must be an object of names and objects"),
+        (
+            '{"timeouts": {"plugins": {"foo": 5}}}',
+            "'timeouts.plugins.foo' must be an object of names and sec",
+        ),
+        (
+            '{"timeouts": {"plugins": {"foo": {"describe_s": "5"}}}}',
+            "'timeouts.plugins.foo.describe_s' must be seconds greater than 0",
+        ),
+        (
+            '{"timeouts": {"commands": {"models list": {"x_s": 5}}}}',
+            "'timeouts.commands.models list.x_s' is no deadline",
+        ),
         ('{"logging": "yes"}', "'logging' must be true or false"),
         ('{"disabled": "foo"}', "'disabled' must be a list of plugins"),
         ('{"disabled": [1]}', "'disabled' must be a list of plugins"),

@@ -14,6 +14,7 @@ from cellwall_kernel.session._failures import (
     crashed,
     refused_start,
 )
+from cellwall_kernel.timeouts import Timeouts
 from cellwall_wire import Code, ErrorInfo, LoadError
 
 
@@ -76,7 +77,7 @@ def test_an_end_while_loading_is_told_otherwise_than_one_while_answering() -> No
         (NotFound("nothing"), "NotFound"),
         (CallFailed("zoo", "no", kind="NotGranted"), "NotGranted"),
         (StoreProblem("/home/user/keys.json is broken"), "Unavailable"),
-        (UsageProblem("config.json is broken"), "Unavailable"),
+        (UsageProblem("config.json is broken"), "UsageError"),
         (ZeroDivisionError("in /usr/lib/host.py"), "InternalError"),
     ],
 )
@@ -89,7 +90,8 @@ def test_a_plugin_is_told_the_kind_of_the_hosts_trouble(problem: Exception, kind
 
 
 def test_limits_come_from_the_settings_and_the_command_line() -> None:
-    """The command line wins; names that are not about calls are left alone."""
-    deadline = Deadline.from_settings({"idle_s": 5, "total_s": 50, "download_s": 1}, total_s=7)
+    """The command line wins."""
+    timeouts = Timeouts.parse({"idle_s": 5, "total_s": 50})
+    deadline = Deadline.from_settings(timeouts, plugin="p", total_s=7)
 
     assert (deadline.total_s, deadline.first_s, deadline.idle_s) == (7, None, 5)

@@ -41,6 +41,10 @@ network = ["api.example.com"]
 network = "calls the Example API"
 [sandbox]
 require = ["network"]
+[[examples]]
+prompt = "hi"
+options = { times = 2 }
+matches = "^HI"
 """
 
 
@@ -74,6 +78,31 @@ def test_a_manifest_survives_the_catalogue(text: str) -> None:
     manifest = parse_manifest(text.encode())
 
     assert msgspec.json.decode(msgspec.json.encode(manifest), type=Manifest) == manifest
+
+
+def test_a_manifest_says_what_its_plugin_answers() -> None:
+    """Issue 3, anchor 39: examples are kept as they stand, with one expectation each."""
+    text = '[[examples]]\nprompt = "hi"\noptions = { times = 2 }\nneeds_key = "acme"\ncontains = "HI"\n'
+    [example] = parse_manifest(text.encode()).examples
+
+    assert (example.prompt, example.options, example.needs_key) == ("hi", {"times": 2}, "acme")
+    assert (example.answer, example.contains, example.matches) == (None, "HI", None)
+
+
+@pytest.mark.parametrize(
+    ("members", "problem"),
+    [
+        ('prompt = "a"', "exactly one of answer, contains, matches"),
+        ('prompt = "a"\nanswer = "b"\ncontains = "c"', "exactly one of answer, contains, matches"),
+        ('prompt = "a"\nmatches = "("', "matches is not a regular expression"),
+        ('prompt = "a"\nanwser = "b"', "unknown field `anwser`"),
+        ('answer = "a"', "missing required field `prompt`"),
+    ],
+)
+def test_an_example_that_cannot_be_used_is_told(members: str, problem: str) -> None:
+    """Issue 3, anchor 39: a typing error in an example does not pass as an example."""
+    with pytest.raises(ValueError, match=problem):
+        parse_manifest(f"[[examples]]\n{members}\n".encode())
 
 
 def test_no_manifest_is_nothing_to_complain_about(tmp_path: Path) -> None:

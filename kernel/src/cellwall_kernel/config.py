@@ -13,14 +13,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from cellwall_kernel.errors import StoreProblem, UsageProblem
+from cellwall_kernel.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from cellwall_kernel.paths import Paths
+    from cellwall_kernel.timeouts import Patience
 
-__all__ = ["Config", "change_config", "load_config"]
+__all__ = ["Config", "change_config", "load_config", "patience_with"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,11 @@ class Config:
 
     Attributes:
         default_model: the model that answers when none is named; None leaves the choice to Cellwall.
+        default_embedding_model: the embedding model that is used when none is named.
         owners: model id -> the plugin that shall provide it, where several plugins offer the same id.
-        timeouts: name of a deadline -> seconds, more than 0.
+        timeouts: how long plugins are waited for.
+        idle_stop_s: how long a plugin that is kept between calls may have nothing to do, in seconds; None
+            leaves it to Cellwall.
         logging: whether prompts and answers are written to the log database.
         disabled: the plugins that shall not be started, by `PluginRecord.grant_key`.
         sandbox: how strong it must be: "minimum" -> STRONG, PARTIAL or NONE, for `llm doctor`.
@@ -38,8 +43,10 @@ class Config:
     """
 
     default_model: str | None = None
+    default_embedding_model: str | None = None
     owners: Mapping[str, str] = field(default_factory=dict[str, str])
-    timeouts: Mapping[str, float] = field(default_factory=dict[str, float])
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    idle_stop_s: float | None = None
     logging: bool = True
     disabled: tuple[str, ...] = ()
     sandbox: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -49,6 +56,10 @@ class Config:
         """Return the settings with another default model; None removes it."""
         return replace(self, default_model=model)
 
+    def with_default_embedding_model(self, model: str | None) -> Config:
+        """Return the settings with another default embedding model; None removes it."""
+        return replace(self, default_embedding_model=model)
+
     def with_owner(self, model: str, plugin: str | None) -> Config:
         """Return the settings with `plugin` as the provider of `model`; None removes the choice."""
         owners = {known: owner for known, owner in self.owners.items() if known != model}
@@ -57,6 +68,10 @@ class Config:
     def with_logging(self, on: bool) -> Config:
         """Return the settings with logging on or off."""
         return replace(self, logging=on)
+
+    def with_timeouts(self, timeouts: Timeouts) -> Config:
+        """Return the settings with other deadlines."""
+        return replace(self, timeouts=timeouts)
 
     def with_disabled(self, plugin: str, is_disabled: bool) -> Config:
         """Return the settings with a plugin disabled, or enabled again.
@@ -84,6 +99,15 @@ def load_config(paths: Paths) -> Config:
     except OSError as error:
         raise StoreProblem(f"the settings {path} cannot be read: {error.strerror}.") from error
     return _parse(path, content)
+
+
+def patience_with(paths: Paths, plugin: str) -> Patience:
+    """Return how long a plugin is waited for in the command that runs.
+
+    Raises:
+        UsageProblem, StoreProblem: as for `load_config`.
+    """
+    return load_config(paths).timeouts.patience(plugin)
 
 
 def change_config(paths: Paths, change: Callable[[Config], Config]) -> Config:
@@ -117,10 +141,14 @@ def _members(config: Config) -> dict[str, Any]:
     members: dict[str, Any] = dict(config.unknown)
     if config.default_model is not None:
         members["default_model"] = config.default_model
+    if config.default_embedding_model is not None:
+        members["default_embedding_model"] = config.default_embedding_model
     if config.owners:
         members["owners"] = dict(config.owners)
-    if config.timeouts:
-        members["timeouts"] = dict(config.timeouts)
+    if timeouts := config.timeouts.members():
+        members["timeouts"] = timeouts
+    if config.idle_stop_s is not None:
+        members["idle_stop_s"] = config.idle_stop_s
     if not config.logging:
         members["logging"] = False
     if config.sandbox:
@@ -150,6 +178,11 @@ def _parse(path: Path, content: bytes) -> Config:
     known = {name: unknown.pop(name) for name in _MEMBERS if name in unknown}
     if "disabled" in known:
         known["disabled"] = tuple(known["disabled"])
+    if "timeouts" in unknown:
+        try:
+            known["timeouts"] = Timeouts.parse(unknown.pop("timeouts"))
+        except ValueError as error:
+            raise _wrong(path, str(error)) from None
     return Config(**known, unknown=unknown)
 
 
@@ -171,19 +204,20 @@ def _is_sandbox(value: object) -> bool:
     return _is_text_table(value) and cast("dict[str, str]", value).get("minimum", "PARTIAL") in _LEVELS
 
 
-def _is_seconds_table(value: object) -> bool:
-    return isinstance(value, dict) and all(
-        isinstance(entry, (int, float)) and not isinstance(entry, bool) and 0 < entry < float("inf")
-        for entry in cast("dict[str, object]", value).values()
-    )
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf")
 
 
 _LEVELS = ("STRONG", "PARTIAL", "NONE")
 
 _MEMBERS: dict[str, tuple[Callable[[object], bool], str]] = {
     "default_model": (lambda value: value is None or isinstance(value, str), "the name of a model"),
+    "default_embedding_model": (
+        lambda value: value is None or isinstance(value, str),
+        "the name of an embedding model",
+    ),
     "owners": (_is_text_table, "an object of model names and plugin names"),
-    "timeouts": (_is_seconds_table, "an object of names and seconds greater than 0"),
+    "idle_stop_s": (_is_seconds, "a number of seconds, 0 or more"),
     "logging": (lambda value: isinstance(value, bool), "true or false"),
     "disabled": (_is_text_list, "a list of plugins"),
     "sandbox": (_is_sandbox, f'an object whose "minimum" is one of {", ".join(_LEVELS)}'),

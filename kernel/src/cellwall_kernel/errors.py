@@ -10,10 +10,12 @@
     │   │   └── CrashedAtStart            its process ended before it could be asked anything
     │   ├── PluginChanged             its files are not those that were granted something
     │   ├── PluginCrashed             its process ended while it was needed
+    │   ├── PluginHungUp              it was attached to, and closed the connection
     │   ├── PluginMisbehaved          it broke the protocol
     │   ├── LimitExceeded             it used more of the machine than it may
     │   ├── Quarantined               it crashed too often and is not started for now
-    │   └── CallFailed                it answered a call with an error
+    │   └── CallFailed                it answered a call with an error; EXIT_CODES has kinds with codes of
+    │                                 their own: 2, 3, 4, and 10 try later, 11 too long, 12 filtered
     ├── DeadlineExceeded          6   a plugin took longer than it was given
     ├── AssetProblem              7   a data file cannot be fetched or is not what it should be
     ├── StoreProblem              8   the log database or the user folder cannot be read or written
@@ -42,6 +44,7 @@ __all__ = [
     "PluginChanged",
     "PluginCrashed",
     "PluginError",
+    "PluginHungUp",
     "PluginMisbehaved",
     "Quarantined",
     "StoreProblem",
@@ -104,6 +107,22 @@ class PluginError(CellwallError):
         self.plugin = plugin
 
 
+EXIT_CODES = {
+    "BadOptions": UsageProblem.exit_code,
+    "UnknownModel": NotFound.exit_code,
+    "KeyMissing": KeyProblem.exit_code,
+    "KeyRejected": KeyProblem.exit_code,
+    "RateLimited": 10,
+    "Overloaded": 10,
+    "ContextTooLong": 11,
+    "Filtered": 12,
+}
+"""What a command ends with when a plugin answers with an error of this kind; with any other it is 5.
+
+A script can tell by it what to do: mend the line, see to the key, wait, shorten the prompt, or word it anew.
+"""
+
+
 class PluginBroken(PluginError):
     """Raised when a plugin cannot be started, loaded or described."""
 
@@ -151,6 +170,12 @@ class PluginCrashed(PluginError):
         self.stderr_tail = stderr_tail
 
 
+class PluginHungUp(PluginError):
+    """Raised when a plugin that was attached to closes the connection while a call to it is open."""
+
+    kind = "HungUp"
+
+
 class PluginMisbehaved(PluginError):
     """Raised when a plugin breaks the protocol, for instance by an endless line; its process is stopped."""
 
@@ -194,16 +219,26 @@ class CallFailed(PluginError):
     Args:
         plugin: the plugin's name.
         message: the plugin's own sentence.
-        kind: the error's kind on the wire, such as "RateLimited".
+        kind: the error's kind on the wire, such as "RateLimited"; see EXIT_CODES.
+        retryable: whether the same call may succeed later.
+        retry_after_ms: after what time, in milliseconds; None if nobody knows.
     """
 
-    def __init__(self, plugin: str, message: str, *, kind: str = "PluginError", detail: str = "") -> None:
+    def __init__(
+        self,
+        plugin: str,
+        message: str,
+        *,
+        kind: str = "PluginError",
+        detail: str = "",
+        retryable: bool = False,
+        retry_after_ms: int | None = None,
+    ) -> None:
         super().__init__(plugin, message, detail=detail)
         self.kind = kind
-        if kind in ("KeyMissing", "KeyRejected"):
-            self.exit_code = KeyProblem.exit_code
-        elif kind == "BadOptions":
-            self.exit_code = UsageProblem.exit_code
+        self.retryable = retryable
+        self.retry_after_ms = retry_after_ms
+        self.exit_code = EXIT_CODES.get(kind, PluginError.exit_code)
 
 
 class DeadlineExceeded(CellwallError):

@@ -18,6 +18,10 @@ one file.
     [sandbox]                       # do not start it where these are not enforced
     require = ["files", "network"]
 
+    [[examples]]                    # what it answers: run by `llm plugins check` and by its author's tests
+    prompt = "hello"
+    answer = "HELLO"
+
 Above all tables may stand `command = ["node", "plugin.js"]`: the program of a plugin in another language.
 
 A manifest that cannot be used is a problem of its plugin and of nobody else: it is kept as a sentence, never
@@ -30,6 +34,7 @@ raised. Where the file is looked for is known to `discovery`; what the types mea
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 import msgspec
@@ -37,7 +42,7 @@ import msgspec
 from cellwall_kernel.assets.spec import AssetSpec, FileKind
 from cellwall_kernel.permissions import Permissions, Reasons
 
-__all__ = ["MAX_MANIFEST_BYTES", "Manifest", "ManifestFile", "parse_manifest", "read_manifest"]
+__all__ = ["MAX_MANIFEST_BYTES", "Example", "Manifest", "ManifestFile", "parse_manifest", "read_manifest"]
 
 MAX_MANIFEST_BYTES = 256 * 1024
 """A larger file is refused: nobody writes one by hand, and every change of the environment reads it."""
@@ -45,6 +50,44 @@ MAX_MANIFEST_BYTES = 256 * 1024
 
 MAX_COMMAND_WORDS = 100
 """A longer command is not written by hand."""
+
+TWO_MISSING = 2
+"""An example has one expectation of three."""
+
+
+class Example(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A prompt and what its answer must be; `cellwall_sdk.testing` reads the same table.
+
+    Args:
+        prompt: what is asked.
+        name: what it is called in a report; None for its prompt.
+        model: which model is asked; None for the plugin's default or first one.
+        system: the system prompt.
+        options: the model's options.
+        answer: the whole answer.
+        contains: a text that stands in the answer.
+        matches: a regular expression that is found in the answer.
+        needs_key: the alias of the key without which it is left out.
+    """
+
+    prompt: str
+    name: str | None = None
+    model: str | None = None
+    system: str | None = None
+    options: dict[str, str | bool | int | float] = {}
+    answer: str | None = None
+    contains: str | None = None
+    matches: str | None = None
+    needs_key: str | None = None
+
+    def __post_init__(self) -> None:
+        if [self.answer, self.contains, self.matches].count(None) != TWO_MISSING:
+            raise ValueError("an example has exactly one of answer, contains, matches")
+        if self.matches is not None:
+            try:
+                re.compile(self.matches)
+            except (re.error, RecursionError, OverflowError) as error:
+                raise ValueError(f"matches is not a regular expression: {error}") from error
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +101,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         requires: what must be enforced for it to start, in the words of `permissions.REQUIREMENTS`.
         command: the program that it is, and its arguments; empty for a plugin in Python. The first word is a
             program's name or a path beside the manifest; so may the others be.
+        examples: what it says that it answers.
     """
 
     assets: list[AssetSpec] = []
@@ -66,6 +110,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     reasons: Reasons = {}
     requires: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
+    examples: list[Example] = []
 
     def __post_init__(self) -> None:
         names = [asset.name for asset in self.assets]
@@ -82,6 +127,7 @@ class _Members(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     permissions: dict[str, Any] = {}
     sandbox: dict[str, Any] = {}
     command: tuple[str, ...] | None = None
+    examples: list[Example] = []
 
 
 class ManifestFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,6 +189,7 @@ def parse_manifest(content: bytes) -> Manifest:
         reasons=reasons,
         requires=parse_requirements(members.sandbox),
         command=() if members.command is None else _checked_command(members.command),
+        examples=members.examples,
     )
 
 

@@ -4,10 +4,12 @@
     grants.json     what every plugin may do            pins/   the files that each of those was made of
     wall.json       doctor.json     what was found out about this machine's wall
     crashes.json    which plugins crashed lately, and until when they are not started
+    holds/          which plugins are kept running, by which process
     environments/NAME/              the environment that `llm install` made for a plugin, in generations
     catalogue/      what every installed plugin offers, one file per environment
     assets/         downloaded data files by SHA-256, user.json, partial/
-    plugins/NAME/   data/ and tmp/ of one plugin (its home and its TMPDIR), stderr.log
+    plugins/NAME/   data/ and tmp/ of one plugin (its home and its TMPDIR); beside them, out of its reach,
+                    stderr.log and store.db, the values that the host keeps for it
 
 The folder is `$CELLWALL_HOME`, else the platform's folder for an application's settings. One rule holds
 everywhere: asking for a *folder* makes it, for its owner alone (0700); asking for a *file* only names it.
@@ -110,6 +112,10 @@ class Paths:
     def plugin_log(self, name: str) -> Path:
         """Return the file that collects what a plugin prints; its folder is made on access."""
         return self.folder("plugins", _folder_name(name)) / "stderr.log"
+
+    def plugin_store(self, name: str) -> Path:
+        """Return the SQLite file of the values that a plugin has stored; its folder is made on access."""
+        return self.folder("plugins", _folder_name(name)) / "store.db"
 
     def folder(self, *names: str) -> Path:
         """Return the folder `names` below the user folder, made for its owner alone (or that itself).

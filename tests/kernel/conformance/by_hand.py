@@ -6,16 +6,18 @@ where the rule that it breaks is kept; `none` breaks none.
 
 # ruff: noqa: C901, PLR0912 - each fault is a branch where the rule is kept
 
+import base64
 import json
 import os
 import re
+import struct
 import sys
 import time
 from typing import Any, cast
 
 FAULT = sys.argv[1]
 MODEL = "parrot"
-METHODS = {"plugin/describe", "model/prompt", "ping", "shutdown"}
+METHODS = {"plugin/describe", "model/prompt", "embed/batch", "ping", "shutdown"}
 KINDS = {
     -32600: "InvalidRequest",
     -32601: "MethodNotFound",
@@ -39,9 +41,11 @@ class Plugin:
     last_id = 0
     own = 0
     prompts: dict[str, "Prompt"]
+    texts: dict[str, list[dict[str, Any]]]
 
     def __init__(self) -> None:
         self.prompts = {}
+        self.texts = {}  # of embeddings: the items that have come
 
 
 class Prompt:
@@ -148,7 +152,8 @@ def describe(call: str) -> None:
     ]
     if FAULT == "dies without a key":
         models.append({"id": "keyed", "key": {"alias": "secret"}})
-    answer(call, {"models": models} if FAULT == "no digest" else {"digest": digest, "models": models})
+    offer = {"models": models, "embedders": [{"id": "lengths", "dimensions": 1}]}
+    answer(call, offer if FAULT == "no digest" else {"digest": digest, **offer})
 
 
 def prompt(call: str, params: dict[str, Any]) -> None:
@@ -195,8 +200,41 @@ def ask_for_key(call: str) -> None:
         write({"jsonrpc": "2.0", "id": f"p{number}", "method": method, "params": params})
 
 
+def embed(call: str) -> None:
+    """Begin an embedding: let its input come."""
+    plugin.texts[call] = []
+    write({"jsonrpc": "2.0", "method": "$/credit", "params": {"id": call, "n": 200_000}})
+
+
+def take_texts(call: str, items: list[dict[str, Any]], *, is_end: bool) -> None:
+    """Take what is to be embedded; at the end, give a number for each text: its length."""
+    plugin.texts[call] += items
+    if not is_end or (FAULT == "overlooks an empty end" and not items):
+        return
+    lengths: dict[str, int] = {}
+    vectors: list[dict[str, Any]] = []
+    for item in plugin.texts.pop(call):
+        lengths[item["id"]] = lengths.get(item["id"], 0) + len(item["text"])
+        if not item.get("more") or FAULT == "embeds each piece":
+            packed = base64.b64encode(struct.pack("<f", lengths[item["id"]])).decode()
+            vectors.append({"t": "vector", "id": item["id"], "vector": packed})
+    if FAULT == "embeds the first text":
+        vectors = vectors[:1]
+    if vectors:
+        write({"jsonrpc": "2.0", "method": "$/data", "params": {"id": call, "seq": 0, "items": vectors}})
+    answer(call, {"items": len(vectors)})
+
+
 def control(method: str, params: dict[str, Any]) -> None:
     """Take a notification."""
+    call = params.get("id", "")
+    if call in plugin.texts:
+        if method == "$/data":
+            take_texts(call, params["items"], is_end=params.get("end", False))
+        elif method == "$/cancel" and FAULT != "embeds on after a cancel":
+            del plugin.texts[call]
+            fail(call, -32800, "cancelled")
+        return
     if FAULT == "answers notifications" and not method.startswith("$/") and plugin.state == "ready":
         fail(None, -32601, "there is no such notification")
     found = plugin.prompts.get(params.get("id", ""))
@@ -247,6 +285,8 @@ def request(call: Any, method: str, params: dict[str, Any]) -> None:
         answer(call, {})
     elif method == "plugin/describe":
         describe(call)
+    elif method == "embed/batch":
+        embed(call)
     else:
         prompt(call, params)
 

@@ -28,6 +28,7 @@ keys = ["example"]
 env = ["EXAMPLE_HOST"]
 spawn = ["git", "ffmpeg"]
 devices = ["gpu"]
+host = ["prompt", "ask"]
 sockets = ["docker", "/run/example.sock"]
 [limits]
 memory = "1.5G"
@@ -59,6 +60,7 @@ def test_the_whole_vocabulary_is_understood() -> None:
         env=("EXAMPLE_HOST",),
         spawn=("git", "ffmpeg"),
         devices=("gpu",),
+        host=("prompt", "ask"),
         sockets=("docker", "/run/example.sock"),
         limits=Limits(
             memory_bytes=3 << 29,
@@ -122,6 +124,7 @@ def test_words_and_lists_say_the_same_where_they_can(text: str, asked: Permissio
         ("spawn = 1", "it must be true, false or a list"),
         ('spawn = ["bin/git"]', "neither the name of a program"),
         ('devices = ["camera"]', "possible is gpu"),
+        ('host = ["everything"]', "possible are prompt and ask"),
         ('sockets = ["podman"]', "possible are docker, ssh-agent and a path"),
         ("limits = 3", "it must be a table"),
         ('[limits]\nram = "1G"', "[permissions.limits] has 'ram', which is unknown"),
@@ -189,7 +192,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3),
     max_leaves=5,
 )
-MEMBERS = "network read write keys env spawn devices sockets".split()  # noqa: SIM905 - a line of words
+MEMBERS = "network read write keys env spawn devices host sockets".split()  # noqa: SIM905 - a line of words
 
 
 @given(st.dictionaries(st.sampled_from(MEMBERS) | st.text(max_size=5), VALUES, max_size=4))

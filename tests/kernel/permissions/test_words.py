@@ -142,3 +142,15 @@ def test_it_is_said_where_data_can_go() -> None:
         ("Could send anything it can read to a.com and b.com.", False)
     ]
     assert cautions("network=any") == [("Could send anything it can read to any host.", False)]
+
+
+def test_services_of_the_host_are_shown_with_what_they_come_to() -> None:
+    """[P-69] Questions may be used to phish, and prompts cost money."""
+    granted = set_of("host=ask host=prompt")
+
+    assert [(row.label, row.value, row.facts) for row in rows(granted, {})] == [
+        ("host service", "ask", "questions to you, shown with its name"),
+        ("host service", "prompt", "prompts on any of your models, which may cost money"),
+    ]
+    assert cautions("host=prompt") == [("Could run prompts on any of your models, at your expense.", False)]
+    assert "as any web page could" in cautions("host=ask")[0][0]

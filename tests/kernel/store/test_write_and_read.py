@@ -230,6 +230,18 @@ def test_a_partial_answer_counts_in_the_history(store: Store, status: str) -> No
     assert [(call.call_id, call.arguments) for call in calls] == [("c1", '{"a": 1}'), ("c2", '{"a"')]
 
 
+def test_a_tool_call_that_nothing_can_read_does_not_cost_the_conversation(store: Store) -> None:
+    """Arguments are a model's text: it may open a hundred thousand brackets (anchor 11)."""
+    response_id = store.begin(asked("Why?"))
+    endless = '{"a":' * 100_000 + "1" + "}" * 100_000
+    store.append(response_id, [Delta(0, "Be"), PartStart(1, "tool_call", call_id="c", name="look")])
+    store.append(response_id, [Args(1, endless)])
+    store.finish(response_id, Outcome(status="done", finish="tool_calls"))
+    _, messages = store.conversation_messages()
+    assert messages[-1].parts == [TextPart(text="Be")]
+    assert [call.arguments for call in store.responses()[0].tool_calls] == [endless]
+
+
 def test_a_question_without_an_answer_is_not_asked_again(store: Store) -> None:
     """Two questions in a row are refused by most models."""
     exchange(store, "One?", "1")

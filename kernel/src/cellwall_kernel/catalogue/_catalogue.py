@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,30 +10,35 @@ import msgspec
 from cellwall_kernel.catalogue import _models
 from cellwall_kernel.catalogue._entries import Entry
 from cellwall_kernel.catalogue._file import CatalogueFile, catalogue_path
+from cellwall_kernel.catalogue._models import EMBEDDING, LANGUAGE, M
 from cellwall_kernel.discovery import Environment, Scan
-from cellwall_kernel.errors import CellwallError, PluginBroken, Quarantined, StoreProblem
+from cellwall_kernel.errors import (
+    CellwallError,
+    DeadlineExceeded,
+    NotFound,
+    PluginBroken,
+    Quarantined,
+    StoreProblem,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from cellwall_kernel.catalogue._models import Collision
+    from cellwall_kernel.catalogue._models import Collision, Kind
     from cellwall_kernel.config import Config
     from cellwall_kernel.discovery import PluginRecord
     from cellwall_kernel.paths import Paths
     from cellwall_kernel.permissions import Refusal
     from cellwall_kernel.supervisor import Supervisor
-    from cellwall_wire import DescribeResult, ModelInfo
+    from cellwall_wire import DescribeResult, EmbedderInfo, ModelInfo
 
 __all__ = ["Catalogue"]
 
 LIST_S = 3.0
-"""How long a list waits for one plugin (seconds); a slower one is listed as slow."""
+"""How long a list waits for one plugin (seconds), unless its user has set something; a slower one is slow."""
 
-NEEDED_S = 20.0
-"""How long a prompt, or `llm plugins list`, waits for one plugin (seconds).
-
-Its start and its description have limits of 10 s each.
-"""
+STOPPING_S = 0.5
+"""How much longer than its own deadlines we wait for a plugin, to hear which one has passed (seconds)."""
 
 LINGER_S = 1.0
 """How long a prompt that has found its model still waits for others, so that the next need not (seconds)."""
@@ -65,6 +70,9 @@ class Catalogue:
         self._scan = found
         self._owners = owners
         self._files: dict[str, str] = {}
+        self._late: list[DeadlineExceeded] = []
+        self._lent: dict[str, Entry] = {}
+        self._covered: dict[str, Entry] = {}
         self._seen = self._file.look()
 
     @classmethod
@@ -125,23 +133,42 @@ class Catalogue:
         Raises:
             NotFound: no plugin is known to offer it; `require_model` asks those that were not asked yet.
         """
-        offer = _models.find(self.entries.values(), name, self.owners)
+        return self._find(name, LANGUAGE)
+
+    def find_embedder(self, name: str) -> tuple[Entry, EmbedderInfo]:
+        """Return the embedding model of that id or alias and the plugin that provides it.
+
+        Raises:
+            NotFound: no plugin is known to offer it; `require_embedder` asks those that were not asked yet.
+        """
+        return self._find(name, EMBEDDING)
+
+    def _find(self, name: str, kind: Kind[M]) -> tuple[Entry, M]:
+        offer = _models.find(self.entries.values(), name, self.owners, kind)
         if offer is None:
-            raise _models.unknown_model(self.entries.values(), name)
+            raise _models.unknown_model(self.entries.values(), name, kind)
         return offer
 
     def models(self) -> list[tuple[Entry, ModelInfo]]:
         """List all models that can be prompted by their id, by plugin and then as the plugin lists them."""
-        return _models.provided(self.entries.values(), self.owners)
+        return _models.provided(self.entries.values(), self.owners, LANGUAGE)
+
+    def embedders(self) -> list[tuple[Entry, EmbedderInfo]]:
+        """List all embedding models that can be had by their id, likewise."""
+        return _models.provided(self.entries.values(), self.owners, EMBEDDING)
 
     def collisions(self) -> list[Collision]:
-        """List ids and aliases that several plugins offer."""
-        return _models.collisions(self.entries.values(), self.owners)
+        """List ids and aliases of models that several plugins offer."""
+        return _models.collisions(self.entries.values(), self.owners, LANGUAGE)
 
     @property
     def owners(self) -> Mapping[str, str]:
-        """Whom the user has chosen where several plugins offer the same model."""
-        return self._settings.owners if self._owners is None else self._owners
+        """Whom the user has chosen where several plugins offer the same model; one attached to wins."""
+        owners = self._settings.owners if self._owners is None else self._owners
+        if not self._lent:
+            return owners
+        models = [(each.name, model) for each in self._lent.values() for model in each.models]
+        return {**owners, **{name: plugin for plugin, model in models for name in (model.id, *model.aliases)}}
 
     @cached_property
     def _settings(self) -> Config:
@@ -165,7 +192,7 @@ class Catalogue:
         await self._ask(
             supervisor,
             lambda entry: entry.state in wanted or entry.is_expired,
-            patience_s=NEEDED_S if is_thorough else LIST_S,
+            is_patient=is_thorough,
         )
 
     async def require_model(self, supervisor: Supervisor, name: str) -> tuple[Entry, ModelInfo]:
@@ -173,20 +200,60 @@ class Catalogue:
 
         Raises:
             NotFound: no plugin offers it.
+            DeadlineExceeded: likewise, and one that was asked just now did not answer in time.
         """
+        return await self._require(supervisor, name, LANGUAGE)
+
+    async def require_embedder(self, supervisor: Supervisor, name: str) -> tuple[Entry, EmbedderInfo]:
+        """Return the embedding model of that id or alias; else as `require_model`."""
+        return await self._require(supervisor, name, EMBEDDING)
+
+    async def _require(self, supervisor: Supervisor, name: str, kind: Kind[M]) -> tuple[Entry, M]:
+        def is_offered() -> bool:
+            return _models.find(self.entries.values(), name, self.owners, kind) is not None
+
         for states in ({"new"}, {"new", "slow"}):
-            if self._offers(name):
+            if is_offered():
                 break
 
-            def is_wanted(entry: Entry, states: set[str] = states) -> bool:
-                return entry.state in states or entry.is_expired
+            wanted = partial(_is_due, states)
+            await self._ask(supervisor, wanted, is_patient=True, is_enough=is_offered)
+        try:
+            return self._find(name, kind)
+        except NotFound:
+            if self._late:
+                raise DeadlineExceeded(
+                    f"no plugin that answered offers a model '{name}'; "
+                    + " ".join(problem.message for problem in self._late),
+                    detail="\n".join(problem.detail for problem in self._late if problem.detail),
+                ) from None
+            raise
 
-            await self._ask(supervisor, is_wanted, patience_s=NEEDED_S, is_enough=lambda: self._offers(name))
-        return self.find_model(name)
+    async def attach(self, supervisor: Supervisor, plugin: str) -> Entry:
+        """Ask the plugin that is attached to what it offers; that holds for this command and is kept nowhere.
+
+        Raises:
+            CellwallError: it cannot be attached to, or cannot say what it offers.
+        """
+        from cellwall_kernel.catalogue._attaching import attached_entry
+
+        known = self.entries.get(plugin)
+        entry = await attached_entry(supervisor, self._paths, plugin, known)
+        self._lent[plugin] = entry
+        if known is not None:
+            self._covered[plugin] = known
+        self.entries = dict(sorted({**self.entries, plugin: entry}.items()))
+        return entry
+
+    def note_failure(self, plugin: str, problem: CellwallError) -> None:
+        """Keep why a plugin that had answered once cannot be used now, so that lists tell it, too."""
+        if plugin in self.entries and plugin not in self._lent:
+            self.entries[plugin] = self.entries[plugin].failed(problem, self.entries[plugin].files)
+            self._save()
 
     def forget(self, plugin: str) -> None:
         """Have a plugin asked again by the next command: it turned out not to be what the catalogue says."""
-        if plugin in self.entries:
+        if plugin in self.entries and plugin not in self._lent:
             self.entries[plugin] = self.entries[plugin].unasked()
             self._save()
 
@@ -195,7 +262,7 @@ class Catalogue:
         supervisor: Supervisor,
         is_wanted: Callable[[Entry], bool],
         *,
-        patience_s: float,
+        is_patient: bool,
         is_enough: Callable[[], bool] = lambda: False,
     ) -> None:
         from cellwall_kernel.catalogue._describing import Turn, ask_all
@@ -209,10 +276,17 @@ class Catalogue:
                 [name for name, entry in self.entries.items() if is_wanted(entry)],
                 lambda name: self._describe(supervisor, name),
                 take=lambda name, answer: self._take(name, answer, supervisor.refusals.get(name, ())),
-                patience_s=patience_s,
+                patience_s=lambda name: self._patience_s(name, is_patient=is_patient),
                 is_enough=is_enough,
                 linger_s=LINGER_S,
             )
+
+    def _patience_s(self, name: str, *, is_patient: bool) -> float:
+        """Return how long we wait for a plugin: to the end of its deadlines, or as a list does."""
+        patience = self._settings.timeouts.patience(name)
+        if is_patient or patience.is_asked_for:
+            return patience.introduction_s + STOPPING_S
+        return LIST_S
 
     async def _describe(self, supervisor: Supervisor, name: str) -> DescribeResult:
         from cellwall_kernel.assets.launching import resolve_for_launch
@@ -241,6 +315,8 @@ class Catalogue:
             entry = entry.unfinished()
         elif isinstance(answer, CellwallError):
             entry = entry.failed(answer, files)
+            if isinstance(answer, DeadlineExceeded):
+                self._late.append(answer)
             if isinstance(answer, Quarantined):
                 entry = msgspec.structs.replace(entry, expires_at=answer.until)
         else:
@@ -253,11 +329,8 @@ class Catalogue:
         look = self._file.look()
         if look != self._seen:
             self._seen = look
-            self.entries = self._file.merged(self._scan, self.entries)
+            self.entries = self._with_lent(self._file.merged(self._scan, self._own_entries()))
         return is_enough() or not any(map(is_wanted, self.entries.values()))
-
-    def _offers(self, name: str) -> bool:
-        return _models.find(self.entries.values(), name, self.owners) is not None
 
     def _as_set(self, entry: Entry) -> Entry:
         """Return the entry as the user wants it: a disabled plugin offers nothing and is not asked."""
@@ -281,6 +354,19 @@ class Catalogue:
         except StoreProblem:
             return "unreadable"  # asking the plugin will say so, and costs nobody else anything
 
+    def _own_entries(self) -> dict[str, Entry]:
+        """Return the entries as they are without the plugin that is attached to."""
+        own = {name: entry for name, entry in self.entries.items() if name not in self._lent}
+        return dict(sorted({**own, **self._covered}.items()))
+
+    def _with_lent(self, entries: dict[str, Entry]) -> dict[str, Entry]:
+        self._covered = {name: entries[name] for name in self._lent if name in entries}
+        return dict(sorted({**entries, **self._lent}.items())) if self._lent else entries
+
     def _save(self) -> None:
-        self.entries = self._file.merge(self._scan, self.entries)
+        self.entries = self._with_lent(self._file.merge(self._scan, self._own_entries()))
         self._seen = self._file.look()
+
+
+def _is_due(states: set[str], entry: Entry) -> bool:
+    return entry.state in states or entry.is_expired

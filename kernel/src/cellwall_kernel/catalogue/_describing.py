@@ -29,7 +29,7 @@ async def ask_all(
     ask: Callable[[str], Awaitable[DescribeResult]],
     *,
     take: Callable[[str, DescribeResult | CellwallError | None], None],
-    patience_s: float,
+    patience_s: Callable[[str], float],
     is_enough: Callable[[], bool],
     linger_s: float,
 ) -> None:
@@ -39,7 +39,7 @@ async def ask_all(
         names: whom to ask, the most wanted first.
         ask: asks one; raises CellwallError if that fails.
         take: gets a name and its answer: what it offers, why it failed, or None if it was not waited for.
-        patience_s: how long each may take from its start, in seconds.
+        patience_s: gives how long one may take from its start, in seconds.
         is_enough: whether the caller has what it needs; asked after every answer.
         linger_s: how long the others may still take then, in seconds.
     """
@@ -50,7 +50,7 @@ async def ask_all(
         async with limiter:
             started.add(name)
             answer: DescribeResult | CellwallError | None = None
-            with anyio.move_on_after(patience_s):
+            with anyio.move_on_after(patience_s(name)):
                 try:
                     answer = await ask(name)
                 except CellwallError as error:

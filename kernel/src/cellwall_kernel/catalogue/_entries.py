@@ -9,7 +9,7 @@ import msgspec
 
 from cellwall_kernel.discovery import PluginRecord
 from cellwall_kernel.errors import LimitExceeded
-from cellwall_wire import DescribeResult, ModelInfo
+from cellwall_wire import DescribeResult, EmbedderInfo, ModelInfo
 
 if TYPE_CHECKING:
     from cellwall_kernel.errors import CellwallError
@@ -139,6 +139,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     def models(self) -> list[ModelInfo]:
         """The models it offers; empty if it cannot be used."""
         return [] if self.described is None else self.described.models
+
+    @property
+    def embedders(self) -> list[EmbedderInfo]:
+        """The embedding models it offers; empty if it cannot be used."""
+        return [] if self.described is None else self.described.embedders
 
     @property
     def is_expired(self) -> bool:

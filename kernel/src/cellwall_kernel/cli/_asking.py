@@ -30,12 +30,27 @@ def asked_catalogue(app: App, *, is_patient: bool = False, retries: bool = False
     from cellwall_kernel.catalogue import Catalogue
 
     catalogue = Catalogue.load(app.paths)
+    if app.attaches:
+        with stoppable() as stop:
+            stop.run(lambda: attach(app, catalogue, stop))
     states = {entry.state for entry in catalogue.entries.values()}
     if not catalogue.is_complete or (is_patient and "slow" in states) or (retries and "failed" in states):
         with stoppable() as stop:
             stop.run(lambda: refresh(app, catalogue, stop, is_patient=is_patient, retries=retries))
     _output.attempts(catalogue.attempts)
     return catalogue
+
+
+async def attach(app: App, catalogue: Catalogue, stop: Stop) -> None:
+    """Ask the plugin that is attached to; a second signal hangs up."""
+    from cellwall_kernel import attaching
+    from cellwall_kernel.supervisor import Supervisor
+
+    attachment = attaching.current()
+    if attachment is not None:
+        async with Supervisor(app.paths) as supervisor:
+            stop.kill = supervisor.kill_now
+            await catalogue.attach(supervisor, attachment.plugin)
 
 
 async def refresh(app: App, catalogue: Catalogue, stop: Stop, *, is_patient: bool, retries: bool) -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import wraps
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cellwall_kernel.paths import Paths
 
-__all__ = ["App", "debug_option", "pass_app", "trace_option"]
+__all__ = ["App", "attach_option", "debug_option", "pass_app", "trace_option"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(slots=True)
@@ -20,10 +26,12 @@ class App:
     Attributes:
         debug: tracebacks and details are shown with errors.
         traces: a trace of the plugins is being written.
+        attaches: a plugin is connected to instead of being started.
     """
 
     debug: bool = False
     traces: bool = False
+    attaches: bool = False
     _paths: Paths | None = field(default=None, repr=False)
 
     @property
@@ -86,4 +94,38 @@ def trace_option(*, hidden: bool) -> click.Option:
     )
 
 
-pass_app = click.make_pass_decorator(App, ensure=True)
+def set_attachment(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    """Attach to the plugin that `--attach` names."""
+    if value:
+        from cellwall_kernel import attaching
+        from cellwall_kernel.cli import _output
+
+        attaching.begin(value, say=_output.note)
+        context.ensure_object(App).attaches = True
+
+
+def attach_option(*, hidden: bool) -> click.Option:
+    """Make the option `--attach`, for the root command and, hidden, for those whose line is long."""
+    return click.Option(
+        ["--attach"],
+        metavar="PLUGIN",
+        expose_value=False,
+        hidden=hidden,
+        envvar=None if hidden else "CELLWALL_ATTACH",
+        callback=set_attachment,
+        help="Ask a plugin that waits under a debugger, without a wall and without deadlines: its name, its "
+        "socket, or NAME=SOCKET.",
+    )
+
+
+def pass_app(function: Callable[Concatenate[App, P], R]) -> Callable[P, R]:
+    """Hand the shared state to a command as its first argument; its deadlines count from then on."""
+
+    @wraps(function)
+    def run(app: App, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        from cellwall_kernel.timeouts import note_command
+
+        note_command(click.get_current_context().command_path.partition(" ")[2])
+        return function(app, *args, **kwargs)
+
+    return click.make_pass_decorator(App, ensure=True)(run)

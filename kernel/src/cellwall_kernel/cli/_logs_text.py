@@ -36,6 +36,7 @@ def page(response: LoggedResponse, *, with_system: bool = True, with_usage: bool
     sections = [
         f"# {second(response.datetime_utc)}    {ids}",
         f"Model: **{response.model}**{resolved}",
+        f"Asked by plugin **{response.asked_by}**" if response.asked_by else "",
         state(response),
         section("Options", "\n".join(f"- {name}: {value}" for name, value in response.options.items())),
         section("System", response.system if with_system else None),
@@ -59,6 +60,7 @@ def summary(response: LoggedResponse, *, with_usage: bool = False) -> str:
         "datetime": second(response.datetime_utc),
         "conversation": response.conversation_id,
         "id": response.id,
+        "asked_by": response.asked_by,
         "status": None if response.status == "done" else response.status,
         "system": shortened(response.system or "") or None,
         "prompt": shortened(response.prompt),

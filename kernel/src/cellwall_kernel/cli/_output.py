@@ -7,13 +7,25 @@ move the cursor, change the colours or set the clipboard.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["attempts", "error", "line", "note", "print_json", "shown", "table", "text", "visible"]
+__all__ = [
+    "attempts",
+    "error",
+    "line",
+    "note",
+    "print_json",
+    "shown",
+    "table",
+    "takes_more",
+    "text",
+    "visible",
+]
 
 # C0 except newline and tab, DEL, and C1. Each becomes the picture of itself; a carriage return vanishes,
 # since CRLF is common.
@@ -58,7 +70,19 @@ def note(text: str) -> None:
         sys.stderr.write(shown(visible(text), sys.stderr) + "\n")
         sys.stderr.flush()
     except OSError:
-        return
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what it still holds would fail again at the exit
+
+
+def takes_more(stream: TextIO) -> bool:
+    """Whether a few words can be written without waiting for who reads them."""
+    import select
+
+    try:
+        poll = select.poll()
+        poll.register(stream, select.POLLOUT)
+        return bool(poll.poll(0))
+    except (OSError, ValueError):  # it is closed, or no file at all
+        return True
 
 
 def attempts(sentences: Iterable[str]) -> None:

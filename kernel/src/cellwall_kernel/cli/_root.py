@@ -14,9 +14,15 @@ from typing import TYPE_CHECKING
 import click
 
 from cellwall_kernel.cli import _output
-from cellwall_kernel.cli._context import App, debug_option, trace_option
+from cellwall_kernel.cli._context import App, attach_option, debug_option, trace_option
 from cellwall_kernel.cli._lazy import HELP_SETTINGS, LazyCommand, LazyGroup
-from cellwall_kernel.errors import CellwallError, Interrupted, PluginCrashed, PluginMisbehaved
+from cellwall_kernel.errors import (
+    CellwallError,
+    DeadlineExceeded,
+    Interrupted,
+    PluginCrashed,
+    PluginMisbehaved,
+)
 from cellwall_kernel.version import VERSION
 
 if TYPE_CHECKING:
@@ -26,8 +32,13 @@ __all__ = ["root", "run"]
 
 COMMANDS = {
     "prompt": LazyCommand("cellwall_kernel.cli.prompt:prompt", "Ask a model and print its answer."),
+    "chat": LazyCommand("cellwall_kernel.cli.chat:chat", "Hold a conversation with a model."),
     "models": LazyCommand(
         "cellwall_kernel.cli.models:models", "List the models; show or set the default one."
+    ),
+    "embed": LazyCommand("cellwall_kernel.cli.embed:embed", "Turn texts or files into vectors."),
+    "embed-models": LazyCommand(
+        "cellwall_kernel.cli.embed_models:embed_models", "List the embedding models; set the default one."
     ),
     "plugins": LazyCommand("cellwall_kernel.cli.plugins:plugins", "List, inspect and create plugins."),
     "install": LazyCommand(
@@ -59,7 +70,7 @@ HELP = """Ask language models from the command line; every plugin runs in a cell
 """
 
 
-SHOWN_WITH_DETAIL = (PluginCrashed, PluginMisbehaved)
+SHOWN_WITH_DETAIL = (DeadlineExceeded, PluginCrashed, PluginMisbehaved)
 """Errors whose detail is the last that the plugin printed: without it nobody can tell why."""
 
 
@@ -89,7 +100,7 @@ root = LazyGroup(
     fallback=plugin_command,
     help=HELP,
     context_settings=HELP_SETTINGS,
-    params=[debug_option(hidden=False), trace_option(hidden=False)],
+    params=[debug_option(hidden=False), trace_option(hidden=False), attach_option(hidden=False)],
 )
 root = click.version_option(VERSION, message="llm, version %(version)s (Cellwall)")(root)
 
@@ -104,9 +115,11 @@ def run(arguments: Sequence[str]) -> int:
         The exit code.
     """
     app = App(debug=bool(os.environ.get("CELLWALL_DEBUG")))
+    is_done = False
     try:
         outcome = root.main(args=list(arguments), prog_name="llm", standalone_mode=False, obj=app)
         sys.stdout.flush()
+        is_done = True
     except BrokenPipeError:
         discard_stdout()
         return CODE_BROKEN_PIPE
@@ -117,6 +130,8 @@ def run(arguments: Sequence[str]) -> int:
     finally:
         if app.traces:
             end_trace()
+        if app.attaches:
+            end_attachment(is_told=is_done)
     return outcome if isinstance(outcome, int) else 0
 
 
@@ -125,6 +140,15 @@ def end_trace() -> None:
     from cellwall_kernel import tracing
 
     if problem := tracing.end():
+        _output.note(f"Note: {problem}")
+
+
+def end_attachment(*, is_told: bool) -> None:
+    """Forget the plugin that was attached to, and say so if nobody has asked it anything."""
+    from cellwall_kernel import attaching
+
+    problem = attaching.end()
+    if problem and is_told:
         _output.note(f"Note: {problem}")
 
 
@@ -143,7 +167,8 @@ def report(problem: Exception, *, debug: bool) -> int:
 
         _output.note("".join(traceback.format_exception(problem)).rstrip())
     if isinstance(problem, Interrupted):
-        _output.note("Stopped.")
+        if _output.takes_more(sys.stderr):  # who stops `llm … 2>&1 | less` must not have to read on first
+            _output.note("Stopped.")
     elif isinstance(problem, CellwallError):
         _output.error(problem.message)
         if problem.detail and (debug or isinstance(problem, SHOWN_WITH_DETAIL)):

@@ -81,7 +81,13 @@ def list_logs(  # noqa: PLR0913 -- one argument per option
         if current:
             conversation_id = store.conversation().id
         responses = store.responses(
-            ResponseFilter(limit=count or None, model=model, query=query, conversation_id=conversation_id)
+            ResponseFilter(
+                limit=count or None,
+                model=model,
+                query=query,
+                conversation_id=conversation_id,
+                is_of_user=form == "response",
+            )
         )
     print_responses(responses, form, with_usage=usage, truncate=truncate)
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cellwall_kernel.cli import _output
-from cellwall_kernel.cli._context import App, debug_option, pass_app, trace_option
+from cellwall_kernel.cli._context import App, attach_option, debug_option, pass_app, trace_option
 from cellwall_kernel.cli._lazy import HELP_SETTINGS
 
 if TYPE_CHECKING:
     from cellwall_kernel.assets.progress import Progress
     from cellwall_kernel.prompting.request import PromptRequest
-    from cellwall_kernel.prompting.run import Answer
+    from cellwall_kernel.prompting.turn import Answer
     from cellwall_wire import Usage
 
 __all__ = ["prompt"]
@@ -68,7 +68,8 @@ class Given:
     context_settings=HELP_SETTINGS,
     help=HELP,
     epilog="What is piped in comes before PROMPT. Exit codes: 2 usage, 3 not found, 4 key, 5 plugin, "
-    "6 out of time, 7 data file, 8 log or user folder, 130 Ctrl-C, 141 the reader of the output has gone.",
+    "6 out of time, 7 data file, 8 log or user folder, 10 try again later, 11 prompt too long, 12 filtered, "
+    "130 Ctrl-C, 141 the reader of the output has gone.",
 )
 @click.argument("words", metavar="[PROMPT]", nargs=-1)
 @click.option("-s", "--system", metavar="TEXT", help="System prompt.")
@@ -126,6 +127,7 @@ def prompt(app: App, /, **given: Any) -> None:
 prompt.params += [
     debug_option(hidden=True),
     trace_option(hidden=True),
+    attach_option(hidden=True),
 ]  # `llm "…" --debug` is how people add it to their last line
 
 
@@ -196,6 +198,7 @@ def ask(app: App, request: PromptRequest, *, prints: bool) -> Answer:
         BrokenPipeError: the reader of stdout has gone.
     """
     from cellwall_kernel.cli._answer_output import AnswerOutput, SilentOutput
+    from cellwall_kernel.cli._questions import TerminalAsker
     from cellwall_kernel.cli._running import stoppable
     from cellwall_kernel.prompting.request import SinkClosed
     from cellwall_kernel.prompting.run import Prompting
@@ -203,7 +206,9 @@ def ask(app: App, request: PromptRequest, *, prints: bool) -> Answer:
     hides = request.hide_reasoning
     sink = AnswerOutput(hide_reasoning=hides) if prints else SilentOutput(hide_reasoning=hides)
     with stoppable() as stop:
-        prompting = Prompting(app.paths, request, sink, run=stop.run, progress=download_progress)
+        prompting = Prompting(
+            app.paths, request, sink, run=stop.run, progress=download_progress, asker=TerminalAsker(sink)
+        )
         stop.kill = prompting.kill
         try:
             answer = prompting.answer()

@@ -69,4 +69,6 @@ def take_back_grants(paths: Paths, found: Installed) -> None:
 def stored(paths: Paths, plugin: str) -> str | None:
     """Return the folder in which a plugin has stored something; None if there is nothing."""
     folder = paths.plugin_data(plugin)
-    return str(folder) if any(folder.iterdir()) else None
+    if any(folder.iterdir()):
+        return str(folder)
+    return str(folder.parent) if paths.plugin_store(plugin).exists() else None

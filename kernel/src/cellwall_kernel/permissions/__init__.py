@@ -20,6 +20,7 @@ from cellwall_kernel.permissions._refusals import Refusal
 from cellwall_kernel.permissions._spec import DEFAULT_LIMITS, Limits, Permissions, Reasons
 
 if TYPE_CHECKING:
+    from cellwall_kernel.permissions._amounts import duration_text, read_duration
     from cellwall_kernel.permissions._compare import covers, missing, union, with_items, without
     from cellwall_kernel.permissions._dangers import Caution, cautions_about
     from cellwall_kernel.permissions._hosts import HostPattern
@@ -49,6 +50,7 @@ __all__ = [
     "Row",
     "cautions_about",
     "covers",
+    "duration_text",
     "expanded",
     "holds",
     "in_short",
@@ -59,6 +61,7 @@ __all__ = [
     "parse_requirements",
     "permissions_of",
     "plain_words",
+    "read_duration",
     "rows",
     "union",
     "values_of",
@@ -68,6 +71,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "_amounts": ("duration_text", "read_duration"),
     "_compare": ("covers", "missing", "union", "with_items", "without"),
     "_dangers": ("Caution", "cautions_about"),
     "_hosts": ("HostPattern",),

@@ -66,6 +66,12 @@ USUAL_PROGRAM_FOLDERS = ("~/.local/bin", "~/bin", "/usr/local/bin")
 FULL_ACCESS_SOCKETS = ("/run/docker.sock", "/var/run/docker.sock", "/run/podman/podman.sock")
 
 
+SERVICES = {
+    "prompt": "Could run prompts on any of your models, at your expense.",
+    "ask": "Could ask you for secrets, as any web page could: look at the name in front of a question.",
+}
+
+
 class Caution(NamedTuple):
     """A line for the person who decides.
 
@@ -92,6 +98,7 @@ def cautions_about(permissions: Permissions, environ: Mapping[str, str] | None =
         found.append(Caution("Could send anything it can read to any host."))
     elif isinstance(permissions.network, tuple) and permissions.network:
         found.append(Caution(f"Could send anything it can read to {_listed(permissions.network)}."))
+    found += (Caution(text) for service, text in SERVICES.items() if service in permissions.host)
     return found
 
 

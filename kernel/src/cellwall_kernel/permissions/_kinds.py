@@ -71,6 +71,7 @@ LISTS: dict[str, Listed] = {
     "env": Listed("env", _values.check_variable, False, "VARIABLE"),
     "spawn": Listed("spawn", _values.check_program, True, "PROGRAM or any"),
     "device": Listed("devices", _values.check_device, False, "gpu"),
+    "host": Listed("host", _values.check_service, False, "prompt or ask"),
     "socket": Listed("sockets", _values.check_socket, False, "docker, ssh-agent or PATH"),
 }
 

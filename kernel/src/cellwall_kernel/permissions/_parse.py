@@ -7,6 +7,7 @@
     env     = ["EXAMPLE_HOST"]
     spawn   = false                                        # or true, or ["git"]
     devices = ["gpu"]
+    host    = ["prompt", "ask"]
     sockets = ["docker"]
     [permissions.limits]                                   # memory, file_size, data, processes, cpu_seconds
     memory   = "2G"

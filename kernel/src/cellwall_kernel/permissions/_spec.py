@@ -60,6 +60,8 @@ class Permissions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         env: environment variables that it may see.
         spawn: whether it may start programs, inside the same wall; names are a hint for people.
         devices: groups of devices, such as `gpu`.
+        host: services of the host that reach beyond the plugin: `prompt` to run prompts on any model, `ask`
+            to put questions to the user.
         sockets: `docker`, `ssh-agent`, or the path of a Unix socket.
         limits: how much of the machine it may use.
     """
@@ -71,5 +73,6 @@ class Permissions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     env: tuple[str, ...] = ()
     spawn: bool | tuple[str, ...] = False
     devices: tuple[str, ...] = ()
+    host: tuple[str, ...] = ()
     sockets: tuple[str, ...] = ()
     limits: Limits = Limits()

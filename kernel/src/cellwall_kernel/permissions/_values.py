@@ -13,11 +13,13 @@ from cellwall_kernel.permissions._places import check_place
 
 __all__ = [
     "DEVICES",
+    "SERVICES",
     "SOCKETS",
     "check_device",
     "check_host",
     "check_key",
     "check_program",
+    "check_service",
     "check_socket",
     "check_variable",
     "is_secret_name",
@@ -25,6 +27,9 @@ __all__ = [
 
 DEVICES = ("gpu",)
 """The groups of devices that can be granted."""
+
+SERVICES = ("prompt", "ask")
+"""The services of the host that need a grant [P-69]."""
 
 SOCKETS = ("docker", "ssh-agent")
 """The sockets that have a name of their own."""
@@ -79,6 +84,13 @@ def check_device(text: str) -> str:
     """Return a known group of devices."""
     if text not in DEVICES:
         raise ValueError(f"is no group of devices; possible is {', '.join(DEVICES)}")
+    return text
+
+
+def check_service(text: str) -> str:
+    """Return a known service of the host."""
+    if text not in SERVICES:
+        raise ValueError(f"is no service of the host; possible are {' and '.join(SERVICES)}")
     return text
 
 

@@ -31,6 +31,7 @@ LABELS = {
     "env": "variable",
     "spawn": "programs",
     "device": "device",
+    "host": "host service",
     "socket": "socket",
     "memory": "memory",
     "processes": "processes",
@@ -39,6 +40,12 @@ LABELS = {
     "cpu_seconds": "CPU seconds",
     "deadline": "deadline",
 }
+
+SERVICES = {
+    "prompt": "prompts on any of your models, which may cost money",
+    "ask": "questions to you, shown with its name",
+}
+"""What the services of the host come to."""
 
 ABSENCES = {
     "network": "network",
@@ -139,7 +146,11 @@ def _facts(item: Permission) -> str:
         return "any program, inside the same wall"
     if item.kind in AMOUNTS:
         return ""
-    return {"key": "only this key", "socket": "full access to what answers there"}.get(item.kind, "")
+    return {
+        "key": "only this key",
+        "host": SERVICES.get(item.value, ""),
+        "socket": "full access to what answers there",
+    }.get(item.kind, "")
 
 
 def _about_place(place: str) -> str:

@@ -5,8 +5,10 @@
     child      reading, writing, its end, and the ladder that ends it
     _stderr    what it prints: the last part in memory, a bounded file for people
     guards     what it uses: the processes below it (_tree), its own folders (_folders), in words (_excess)
+    attached   a plugin that somebody else has started: connected to instead of spawned
 
-`child` and `guards` alone need an event loop; everything here can be had before anyio is imported.
+`child`, `attached` and `guards` alone need an event loop; everything here can be had before anyio is
+imported.
 
 The child that we start is the keeper of `bootstrap.py`: when it has ended, so has everything that the plugin
 started.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cellwall_kernel.errors import CallFailed
+from cellwall_kernel.timeouts import USUAL
 from cellwall_wire import Code, Connection, InitializeParams, LocalError, Meta, Request, Role, TooLarge
 
 if TYPE_CHECKING:
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["INITIALIZE_S", "Greeting", "compose", "unsendable"]
 
-INITIALIZE_S = 10.0
-"""How long a plugin may take to be imported and to answer the first message (seconds)."""
+INITIALIZE_S = USUAL.start.seconds
+"""How long a plugin may take to be imported and to answer the first message (seconds) [P-34]."""
 
 
 class Greeting(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,19 +35,22 @@ class Greeting(msgspec.Struct, frozen=True, kw_only=True):
     unsent: bytes
 
 
-def compose(plugin: str, params: InitializeParams, limits: Limits) -> Greeting:
+def compose(
+    plugin: str, params: InitializeParams, limits: Limits, timeout_s: float = INITIALIZE_S
+) -> Greeting:
     """Prepare the first word; `Spawned.greet` says it.
 
     Args:
         plugin: the plugin's name, for messages.
         params: of `initialize`; `meta` is filled in.
         limits: sizes on the wire.
+        timeout_s: how long it may take to answer, in seconds.
 
     Raises:
         CallFailed: the line is too large, or has no JSON form.
     """
     wire = Connection(Role.HOST, limits=limits)
-    params = msgspec.structs.replace(params, meta=Meta(timeout_ms=round(INITIALIZE_S * 1000)))
+    params = msgspec.structs.replace(params, meta=Meta(timeout_ms=max(1, round(timeout_s * 1000))))
     call_id = wire.next_id()
     try:
         line = wire.send(Request(call_id, "initialize", params))

@@ -69,7 +69,10 @@ class Spawned:
         wall: what stands around it; None if nothing does.
         greeting: the conversation, once `greet` has begun it.
         tape: records what is said; None if nobody wants a trace.
+        is_attached: somebody else has started it; see `attached`.
     """
+
+    is_attached = False
 
     def __init__(
         self, plugin: str, popen: subprocess.Popen[bytes], ends: tuple[int, int], wall: Wall | None = None

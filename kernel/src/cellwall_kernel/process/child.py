@@ -60,7 +60,12 @@ class Child:
     Args:
         spawned: as `spawn` gave it; it belongs to this object from now on.
         log: takes what it prints.
+
+    Attributes:
+        is_attached: somebody else has started it; see `process.attached`.
     """
+
+    is_attached = False
 
     def __init__(self, spawned: Spawned, log: StderrLog) -> None:
         self.plugin = spawned.plugin

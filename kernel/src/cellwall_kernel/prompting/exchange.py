@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cellwall_kernel.process import Spawned
     from cellwall_kernel.prompting.log import PromptLog
     from cellwall_kernel.prompting.request import Sink
-    from cellwall_kernel.session import Call, Deadline, Session
+    from cellwall_kernel.session import Call, Deadline
     from cellwall_kernel.store import Outcome
     from cellwall_kernel.supervisor import Supervisor
     from cellwall_wire import AssetFile, Item, PromptParams, PromptResult, UnknownItem
@@ -32,11 +32,11 @@ LAST_LINE_S = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """The plugin that is asked: its record, its data files, and its process, which runs already."""
+    """The plugin that is asked: its record, its data files, and its process, if that was started already."""
 
     record: PluginRecord
     assets: Mapping[str, AssetFile]
-    spawned: Spawned
+    spawned: Spawned | None = None
 
 
 class Exchange:
@@ -59,8 +59,16 @@ class Exchange:
         self._log = log
         self._sink = sink
 
-    async def run(self, supervisor: Supervisor, cell: Cell, params: PromptParams, deadline: Deadline) -> None:
-        """Bring the plugin to the point where it can be asked, ask it, log how that ended, and stop it.
+    async def run(
+        self,
+        supervisor: Supervisor,
+        cell: Cell,
+        params: PromptParams,
+        deadline: Deadline,
+        *,
+        is_last: bool = True,
+    ) -> None:
+        """Bring the plugin to the point where it can be asked, ask it, and log how that ended.
 
         It is asked once, whatever happens: a prompt that a plugin has read may have been paid for. A plugin
         that fails is no exception: `problem` holds it.
@@ -70,29 +78,34 @@ class Exchange:
             cell: the plugin.
             params: the prompt.
             deadline: how long the answer may take.
+            is_last: nothing more will be asked of any plugin, so all are stopped meanwhile.
         """
         from anyio import get_cancelled_exc_class
 
-        session: Session | None = None
         try:
-            session = await supervisor.start(cell.record, assets=cell.assets, spawned=cell.spawned)
-            await self._ask(session, params, deadline)
+            await self._ask(supervisor, cell, params, deadline)
             await self._sink.end()
         except CellwallError as problem:
             self.problem = problem
             await self._end_last_line()
         except get_cancelled_exc_class():
-            supervisor.note(cell.record)
             self._log.finish(self._outcome("cancelled"))
             await self._end_last_line()
             raise
-        await self._stop_and_log(supervisor, session)
+        if is_last:
+            await self._stop_and_log(supervisor)
+        else:
+            self._log.finish(self._outcome())
 
-    async def _ask(self, session: Session, params: PromptParams, deadline: Deadline) -> None:
+    async def _ask(
+        self, supervisor: Supervisor, cell: Cell, params: PromptParams, deadline: Deadline
+    ) -> None:
         from anyio import create_task_group
 
         problem: CellwallError | None = None
-        opened = session.open("model/prompt", params, deadline=deadline)
+        opened = supervisor.call(
+            cell.record, "model/prompt", params, deadline=deadline, assets=cell.assets, spawned=cell.spawned
+        )
         async with opened as call, create_task_group() as tasks:
             if self._sink.shows_progress:
                 tasks.start_soon(self._show_progress, call)
@@ -163,16 +176,14 @@ class Exchange:
             except CellwallError:
                 return  # the same that ended the answer
 
-    async def _stop_and_log(self, supervisor: Supervisor, session: Session | None) -> None:
-        """Log the end while the plugin's process leaves: each takes some milliseconds."""
+    async def _stop_and_log(self, supervisor: Supervisor) -> None:
+        """Log the end while the plugins' processes leave: each takes some milliseconds."""
         from anyio import create_task_group
         from anyio.lowlevel import checkpoint
 
         async with create_task_group() as tasks:
-            if session is not None:
-                supervisor.note(session.record, self.problem)
-                tasks.start_soon(supervisor.stop, session)
-                await checkpoint()
+            tasks.start_soon(supervisor.stop_all)
+            await checkpoint()
             self._log.finish(self._outcome())
 
     def _outcome(self, status: str | None = None) -> Outcome:

@@ -1,4 +1,4 @@
-"""API keys for the plugin that answers: only those that its models declared and that its user granted it.
+"""API keys for the plugins that answer: only those that its models declared and that its user granted it.
 
 A key that the user names for one prompt (`--key`) is granted for that prompt.
 """
@@ -12,15 +12,17 @@ from cellwall_kernel.keys import missing_key, resolve_key
 
 if TYPE_CHECKING:
     from cellwall_kernel.catalogue import Entry
-    from cellwall_kernel.discovery import PluginRecord
     from cellwall_kernel.grants import Grant
     from cellwall_kernel.paths import Paths
-    from cellwall_wire import KeysGetParams, KeysGetResult, ModelInfo
+    from cellwall_kernel.session import ServiceCall
+    from cellwall_wire import EmbedderInfo, KeysGetResult, ModelInfo
 
 __all__ = ["KeyService", "check_key"]
 
 
-def check_key(paths: Paths, plugin: str, model: ModelInfo, explicit: str | None, grant: Grant) -> None:
+def check_key(
+    paths: Paths, plugin: str, model: ModelInfo | EmbedderInfo, explicit: str | None, grant: Grant
+) -> None:
     """Say at once that a key is missing, rather than after a plugin was started.
 
     Raises:
@@ -49,25 +51,39 @@ def not_granted(plugin: str, alias: str) -> NotGranted:
 
 
 class KeyService:
-    """Answers `keys/get` of the plugin that runs one prompt.
+    """Answers `keys/get` of the plugin that is asked, and of those that are asked on its behalf.
 
     Args:
         paths: the user folder.
         entry: the plugin, with what its models declared.
         model: the model that answers.
-        explicit: what `--key` said; it is for the key of this model only.
+        explicit: what `--key` said; it is for the key of this model only, in the user's own call.
         grant: what the user granted the plugin.
     """
 
     def __init__(
-        self, paths: Paths, entry: Entry, model: ModelInfo, explicit: str | None, grant: Grant
+        self,
+        paths: Paths,
+        entry: Entry,
+        model: ModelInfo | EmbedderInfo,
+        explicit: str | None,
+        grant: Grant,
     ) -> None:
         self._paths = paths
-        self._granted = frozenset(grant.permissions.keys)
-        self._declared = {need.alias: need.env for offer in entry.models if (need := offer.key) is not None}
+        self._plugin = entry.name
+        self._granted: dict[str, frozenset[str]] = {}
+        self._declared: dict[str, dict[str, str | None]] = {}
         self._explicit = {model.key.alias: explicit} if model.key is not None and explicit is not None else {}
+        self.admit(entry, grant)
 
-    async def get(self, record: PluginRecord, params: KeysGetParams) -> KeysGetResult:
+    def admit(self, entry: Entry, grant: Grant) -> None:
+        """Let another plugin ask for its keys, because it is asked something, too."""
+        offers: list[ModelInfo | EmbedderInfo] = [*entry.models, *entry.embedders]
+        needs = [need for offer in offers if (need := offer.key) is not None]
+        self._declared[entry.name] = {need.alias: need.env for need in needs}
+        self._granted[entry.name] = frozenset(grant.permissions.keys)
+
+    async def get(self, call: ServiceCall) -> KeysGetResult:
         """Return a declared key.
 
         Raises:
@@ -77,17 +93,19 @@ class KeyService:
         """
         from cellwall_wire import KeysGetResult
 
-        alias = params.alias
-        if alias not in self._declared:
+        plugin, alias = call.record.name, call.params.alias
+        declared = self._declared.get(plugin, {})
+        if alias not in declared:
             raise CallFailed(
-                record.name,
-                f"plugin '{record.name}' asked for the key '{alias}', which none of its models declares.",
+                plugin,
+                f"plugin '{plugin}' asked for the key '{alias}', which none of its models declares.",
                 kind="NotGranted",
             )
-        if alias not in self._granted and alias not in self._explicit:
-            raise CallFailed(record.name, not_granted(record.name, alias).message, kind="NotGranted")
-        env_var = self._declared[alias]
-        key = resolve_key(self._paths, explicit=self._explicit.get(alias), alias=alias, env_var=env_var)
+        is_own = plugin == self._plugin and call.depth == 1
+        explicit = self._explicit.get(alias) if is_own else None
+        if alias not in self._granted[plugin] and explicit is None:
+            raise CallFailed(plugin, not_granted(plugin, alias).message, kind="NotGranted")
+        key = resolve_key(self._paths, explicit=explicit, alias=alias, env_var=declared[alias])
         if key is None:
-            raise missing_key(alias, env_var)
+            raise missing_key(alias, declared[alias])
         return KeysGetResult(value=key)

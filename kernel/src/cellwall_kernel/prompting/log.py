@@ -56,6 +56,10 @@ class PromptLog:
             return cls(Store.in_memory(), is_kept=False)
         return cls(None, is_kept=False)
 
+    def beside(self) -> PromptLog:
+        """Return the log for a prompt that runs beside this one, in the same file if that is kept."""
+        return PromptLog(self._store if self._is_kept else None, is_kept=self._is_kept)
+
     @property
     def conversation_id(self) -> str | None:
         """The conversation that the prompt belongs to; None if it is not kept."""

@@ -9,31 +9,31 @@ however it ends, the end is logged while the plugin's process is being stopped.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from cellwall_kernel.errors import PluginBroken
 from cellwall_kernel.prompting.choose import Choice
-from cellwall_kernel.prompting.exchange import Cell, Exchange
+from cellwall_kernel.prompting.exchange import Cell
 from cellwall_kernel.prompting.keys import KeyService
 from cellwall_kernel.prompting.log import PromptLog
-from cellwall_kernel.prompting.messages import chain, user_message
 from cellwall_kernel.prompting.request import SinkClosed
 from cellwall_kernel.prompting.scene import Scene, settle
+from cellwall_kernel.prompting.turn import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from cellwall_kernel.assets.progress import Progress
-    from cellwall_kernel.errors import CellwallError
+    from cellwall_kernel.catalogue import Catalogue
     from cellwall_kernel.paths import Paths
     from cellwall_kernel.process import Spawned
-    from cellwall_kernel.prompting.attachments import Packed
+    from cellwall_kernel.prompting.asking import Asker
     from cellwall_kernel.prompting.request import PromptRequest, Sink
-    from cellwall_kernel.store import LoggedResponse, PromptRow
+    from cellwall_kernel.prompting.turn import Answer
     from cellwall_kernel.supervisor import Supervisor
-    from cellwall_wire import AssetFile, Message, PromptParams, Usage
+    from cellwall_wire import AssetFile
 
-__all__ = ["Answer", "Prompting", "Runner"]
+__all__ = ["Prompting", "Runner"]
 
 T = TypeVar("T")
 
@@ -46,25 +46,6 @@ class Runner(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What became of a prompt.
-
-    Attributes:
-        text: the answer's text, as far as it arrived.
-        finish: the model's own word for the end; None if it did not come to it.
-        usage: tokens used, as far as the model told.
-        record: the whole record, if the request wanted it.
-        problem: why it ended badly; None if it did not.
-    """
-
-    text: str
-    finish: str | None
-    usage: Usage | None
-    record: LoggedResponse | None
-    problem: CellwallError | None
-
-
 class Prompting:
     """Runs one prompt.
 
@@ -74,6 +55,7 @@ class Prompting:
         sink: shows the answer while it arrives.
         run: runs the asynchronous parts.
         progress: makes what is told about data files that must be fetched first.
+        asker: shows questions of plugins; None where nobody can be asked.
 
     Attributes:
         notes: sentences for the user about what plugins tried and were not allowed.
@@ -87,7 +69,9 @@ class Prompting:
         *,
         run: Runner,
         progress: Callable[[], Progress],
+        asker: Asker | None = None,
     ) -> None:
+        self._asker = asker
         self._paths = paths
         self._request = request
         self._sink = sink
@@ -127,17 +111,19 @@ class Prompting:
         assets = resolve_for_launch(record.manifest, needed, record.name, self._paths, progress)
         self._spawned = spawned = spawn_plugin(record, self._paths, assets=assets, grant=scene.grant)
         try:
-            answer = self._run(lambda: self._converse(scene, assets, spawned))
+            answer = self._run(lambda: self._converse(scene, catalogue, assets, spawned))
         except BaseException:
             spawned.kill_now()  # has no effect on one that has ended
             raise
         finally:
-            refusals = self._supervisor.refusals.get(record.name, []) if self._supervisor is not None else []
-            self.notes += [refusal.sentence(record.name) for refusal in refusals]
+            found = self._supervisor.refusals if self._supervisor is not None else {}
+            self.notes += [tried.sentence(name) for name, refusals in found.items() for tried in refusals]
         if isinstance(answer.problem, SinkClosed):
             raise answer.problem
         if answer.problem is not None and answer.problem.kind == "UnknownModel":
             catalogue.forget(record.name)
+        if isinstance(answer.problem, PluginBroken):
+            catalogue.note_failure(record.name, answer.problem)
         return answer
 
     def kill(self) -> None:
@@ -149,76 +135,33 @@ class Prompting:
         if self._spawned is not None:
             self._spawned.kill_now()
 
-    async def _converse(self, scene: Scene, assets: Mapping[str, AssetFile], spawned: Spawned) -> Answer:
+    async def _converse(
+        self, scene: Scene, catalogue: Catalogue, assets: Mapping[str, AssetFile], spawned: Spawned
+    ) -> Answer:
         """Log the prompt, ask, and log how it ended."""
-        from cellwall_kernel.prompting.attachments import packed
-        from cellwall_kernel.session import Deadline
+        from cellwall_kernel.prompting.nested import NestedPrompts
+        from cellwall_kernel.prompting.services import services
         from cellwall_kernel.supervisor import Supervisor
 
-        request, scratch = self._request, self._paths.plugin_tmp(scene.entry.name)
+        request = self._request
         is_kept = scene.config.logging if request.log is None else request.log
         keys = KeyService(self._paths, scene.entry, scene.model, request.key, scene.grant)
         log = PromptLog.open(self._paths, is_kept=is_kept, wants_record=request.wants_record)
-        exchange = Exchange(log, self._sink)
+        turn = Turn(self._paths, request, scene, log, self._sink)
+        nested = NestedPrompts(self._paths, catalogue, scene.config, keys=keys, log=log, notes=self.notes)
         with ExitStack() as things:
             things.callback(log.close)
-            attachments = things.enter_context(packed(request.attachments, scratch))
-            added = user_message(request, attachments)
-            messages = things.enter_context(chain(scene.history, request.system, added, scratch))
-            log.begin(self._row(scene, added, attachments, self._sandbox(spawned)))
-            async with Supervisor(self._paths, services={"keys/get": keys.get}) as self._supervisor:
-                await exchange.run(
-                    self._supervisor,
-                    Cell(record=scene.entry.record, assets=assets, spawned=spawned),
-                    self._params(scene, messages),
-                    Deadline.from_settings(scene.config.timeouts, total_s=request.timeout_s).within(
-                        scene.grant.permissions.limits.deadline_s
-                    ),
-                )
-            return self._answer_of(exchange, log)
+            things.enter_context(turn.begun(self._sandbox(spawned)))
+            handlers = things.enter_context(services(self._paths, keys, asker=self._asker))
+            handlers["host/prompt"] = nested.answer
+            async with Supervisor(self._paths, services=handlers) as self._supervisor:
+                nested.serve(self._supervisor)
+                cell = Cell(record=scene.entry.record, assets=assets, spawned=spawned)
+                await turn.run(self._supervisor, cell)
+            return turn.answer()
 
     def _sandbox(self, spawned: Spawned) -> str:
         """Return how strong the wall around the plugin is."""
         from cellwall_kernel.doctor import quick_level
 
         return "NONE" if spawned.wall is None else quick_level(self._paths, spawned.wall.plan.mechanisms)
-
-    def _row(self, scene: Scene, added: Message, attachments: Packed, sandbox: str) -> PromptRow:
-        from cellwall_kernel.store import PromptRow
-
-        request = self._request
-        return PromptRow(
-            model=scene.model.id,
-            plugin=scene.entry.name,
-            sandbox=sandbox,
-            messages=[added],
-            system=request.system,
-            options=request.options,
-            schema=request.schema,
-            conversation_id=scene.conversation.id if scene.conversation is not None else None,
-            blobs=attachments.blobs,
-        )
-
-    def _params(self, scene: Scene, messages: list[Message]) -> PromptParams:
-        from cellwall_wire import PromptParams
-
-        request = self._request
-        return PromptParams(
-            model=scene.model.id,
-            messages=messages,
-            options=dict(request.options),
-            schema=request.schema,
-            stream=request.stream and scene.model.supports.stream,
-            conversation_id=scene.conversation.id if scene.conversation is not None else None,
-            hide_reasoning=request.hide_reasoning,
-        )
-
-    def _answer_of(self, exchange: Exchange, log: PromptLog) -> Answer:
-        result = exchange.result
-        return Answer(
-            text=exchange.arrivals.text,
-            finish=result.finish if result is not None else None,
-            usage=(result.usage if result is not None else None) or exchange.arrivals.usage,
-            record=log.record() if self._request.wants_record else None,
-            problem=exchange.problem or log.problem,
-        )

@@ -95,7 +95,7 @@ def chosen(
         return choice.named(request.model)
     if conversation is not None:
         return choice.named(conversation.model)
-    if config.default_model is None:
+    if config.default_model is None or choice.is_attached:
         return choice.default()
     try:
         return choice.named(config.default_model)

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 import anyio
 
 if TYPE_CHECKING:
+    from asyncio import Future
     from collections.abc import Callable
 
     from cellwall_kernel.process.child import Child
 
 __all__ = ["Outbox"]
+
+ROOM_BYTES = 256 * 1024
+"""How much may wait here before streams wait, too: credit says what a child may get, not what it reads."""
 
 
 class Outbox:
@@ -21,28 +25,47 @@ class Outbox:
     Args:
         child: where they go.
         on_closed: is called once if the child no longer takes them.
+
+    Attributes:
+        unread: how many answers to the child wait here because it does not read; what it asks for without
+            reading must not fill our memory.
     """
 
     def __init__(self, child: Child, on_closed: Callable[[], None]) -> None:
         self._child = child
         self._on_closed = on_closed
         self._begun: memoryview | None = None
-        self._control: deque[bytes] = deque()
-        self._data: deque[bytes] = deque()
+        self.unread = 0
+        self._control: deque[tuple[bytes, bool]] = deque()
+        self._data: deque[tuple[bytes, bool]] = deque()
+        self._waiting_bytes = 0
+        self._for_room: list[Future[None]] = []
         self._more = anyio.Event()
         self._open = True
 
-    def put(self, line: bytes, *, is_control: bool = False) -> None:
+    @property
+    def has_room(self) -> bool:
+        """Whether a stream may put another line here."""
+        return self._waiting_bytes < ROOM_BYTES
+
+    def tell_room(self, news: Future[None]) -> None:
+        """Set a future once there is room."""
+        self._for_room.append(news)
+
+    def put(self, line: bytes, *, is_control: bool = False, is_answer: bool = False) -> None:
         """Write a line, now or as soon as the pipe takes it; what is written to a closed pipe is dropped.
 
         Args:
             line: with its newline.
             is_control: it may overtake requests and data (cancel, credit, ping and its answer).
+            is_answer: the child has asked for it.
         """
         if not self._open:
             return
         if self._begun is not None:
-            (self._control if is_control else self._data).append(line)
+            (self._control if is_control else self._data).append((line, is_answer))
+            self.unread += is_answer
+            self._waiting_bytes += len(line)
             return
         self._begun = memoryview(line)
         self._flush()
@@ -66,11 +89,25 @@ class Outbox:
                     return
                 self._begun = self._next()
         except OSError:
-            self._begun, self._open = None, False
+            self._begun, self._open, self.unread, self._waiting_bytes = None, False, 0, 0
             self._control.clear()
             self._data.clear()
+            self._give_room()
             self._on_closed()
 
     def _next(self) -> memoryview | None:
         lane = self._control or self._data
-        return memoryview(lane.popleft()) if lane else None
+        if not lane:
+            return None
+        line, is_answer = lane.popleft()
+        self.unread -= is_answer
+        self._waiting_bytes -= len(line)
+        if self._for_room and self.has_room:
+            self._give_room()
+        return memoryview(line)
+
+    def _give_room(self) -> None:
+        waiting, self._for_room = self._for_room, []
+        for news in waiting:
+            if not news.done():
+                news.set_result(None)

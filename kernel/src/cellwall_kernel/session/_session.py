@@ -11,40 +11,37 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import msgspec
 
 from cellwall_kernel.errors import CellwallError, PluginError
-from cellwall_kernel.process import INITIALIZE_S, unsendable
+from cellwall_kernel.process import INITIALIZE_S
 from cellwall_kernel.process.child import CLOSE_S
 from cellwall_kernel.process.guards import Guard
 from cellwall_kernel.session import _failures
-from cellwall_kernel.session._alarm import Alarm
-from cellwall_kernel.session._call import Call
-from cellwall_kernel.session._deadline import CANCEL_GRACE_S, SHUTDOWN_S, Deadline
+from cellwall_kernel.session._calls import Calls, milliseconds
+from cellwall_kernel.session._deadline import CANCEL_GRACE_S, SHUTDOWN_S, UNLIMITED, Deadline
 from cellwall_kernel.session._outbox import Outbox
-from cellwall_kernel.session._services import Handler, Services
-from cellwall_kernel.session._warden import Warden
+from cellwall_kernel.session._services import Services
+from cellwall_kernel.session._warden import MOST_REFUSALS, Warden
 from cellwall_wire import (
     CLOSED,
-    METHODS,
     NEED_DATA,
     Cancel,
-    Code,
     Credit,
     Data,
     ErrorResponse,
     InitializeResult,
     Junk,
     LocalError,
-    Meta,
     Outgoing,
-    Params,
     Progress,
     Refused,
     RemoteError,
     Request,
     Response,
+    Role,
     ShutdownParams,
+    TooLarge,
+    Unencodable,
 )
 
 if TYPE_CHECKING:
@@ -56,7 +53,10 @@ if TYPE_CHECKING:
     from cellwall_kernel.permissions import Refusal
     from cellwall_kernel.process import Excess
     from cellwall_kernel.process.child import Child
+    from cellwall_kernel.session._call import Call
+    from cellwall_kernel.session._services import Handler, ServiceCall
     from cellwall_kernel.wall import Resources
+    from cellwall_wire import Params
 
 __all__ = ["Session"]
 
@@ -68,6 +68,9 @@ KILL_S = 2.0
 
 LAST_READ_S = 0.5
 """How long what is left in the pipe may take to be read after the process has ended (seconds)."""
+
+MOST_UNREAD = 4000
+"""How many answers may wait because a plugin does not read them; each is small, or one of few (a count)."""
 
 
 class Session:
@@ -98,23 +101,40 @@ class Session:
         self._child = child
         self._greeting = child.greeting
         self._wire = child.greeting.wire
-        self._calls: dict[str, Call] = {}
         self._outbox = Outbox(child, self._on_closed_input)
-        self._services = Services(record, services, self._answer)
-        self._alarm = Alarm()
+        self._calls = Calls(
+            record.name,
+            self._wire,
+            self._outbox,
+            last_lines=self.last_lines,
+            resources=self._resources,
+            on_cancel=lambda call: self._start(self._insist, call),
+            on_end=lambda call_id: self._services.end_of(call_id),  # noqa: PLW0108 - there are none yet
+        )
+        self._services = Services(
+            record,
+            services,
+            send=self._answer,
+            unread=lambda: self._outbox.unread,
+            find=self._calls.find,
+            outflow=lambda call_id: self._calls.outflow(call_id, self._wire.credit_left),
+            on_refused=self._note_refusal,
+        )
         self._warden = Warden(record.name, child.wall) if child.wall is not None else None
+        self._refusals: list[Refusal] = []
         self._tasks: TaskGroup | None = None
         self._has_read_all = anyio.Event()
         self._is_over = anyio.Event()
         self._is_closing = False
         self._events: dict[type, Callable[[Any], None]] = {
-            Data: self._on_data,
-            Response: self._on_response,
-            ErrorResponse: self._on_error,
+            Data: self._calls.on_data,
+            Response: self._calls.on_response,
+            ErrorResponse: self._calls.on_error,
+            Credit: self._on_credit,
             Request: self._on_request,
             Refused: self._on_refused,
             Cancel: self._on_cancel,
-            Progress: self._on_progress,
+            Progress: self._calls.on_progress,
             Junk: self._on_junk,
         }
 
@@ -136,7 +156,13 @@ class Session:
     @property
     def refusals(self) -> list[Refusal]:
         """What the plugin tried and was not allowed, as far as it is known."""
-        return self._warden.refusals if self._warden is not None else []
+        return self._warden.refusals if self._warden is not None else self._refusals
+
+    def _note_refusal(self, refusal: Refusal) -> None:
+        if self._warden is not None:
+            self._warden.note(refusal)
+        elif refusal not in self._refusals and len(self._refusals) < MOST_REFUSALS:
+            self._refusals.append(refusal)
 
     def last_lines(self) -> str:
         """Return the last lines that the plugin printed."""
@@ -144,14 +170,16 @@ class Session:
 
     # -- calls -----------------------------------------------------------------------------------------------
 
-    def open(self, method: str, params: Params, *, deadline: Deadline, parent: str | None = None) -> Call:
+    def open(
+        self, method: str, params: Params, *, deadline: Deadline, origin: ServiceCall | None = None
+    ) -> Call:
         """Begin a call; use the result as an async context manager.
 
         Args:
             method: a method of the plugin.
             params: of the method's type; `meta` is filled in.
-            deadline: how long the plugin may take.
-            parent: the id of the plugin's call that this one is made for.
+            deadline: how long the plugin may take; no longer than is left to the call of `origin` [P-58].
+            origin: the call of some plugin to the host that this one is made for.
 
         Raises:
             PluginError: the session has failed.
@@ -159,32 +187,21 @@ class Session:
         """
         if self.failure is not None:
             raise self.failure
-        meta = Meta(
-            parent=parent,
-            timeout_ms=_milliseconds(deadline.total_s),
-            idle_ms=_milliseconds(deadline.idle_s) if deadline.idle_s is not None else None,
-            credit=self._wire.limits.window if METHODS[method].item is not None else None,
-        )
-        request = Request(self._wire.next_id(), method, msgspec.structs.replace(params, meta=meta))
-        try:
-            line = self._wire.send(request)
-        except LocalError as error:
-            raise unsendable(self.plugin, error) from error
-        self._outbox.put(line, is_control=method == "ping")
-        return self._expect(request.id, method, deadline)
+        return self._calls.open(method, params, self._limits(deadline), origin, self._waiting(origin))
 
-    def _expect(self, call_id: str, method: str, deadline: Deadline) -> Call:
-        window = self._wire.limits.window
-        call = self._calls[call_id] = Call(self, call_id, method, deadline, window=window, alarm=self._alarm)
-        return call
+    def _waiting(self, origin: ServiceCall | None) -> str | None:
+        """Return the id of the plugin's own call that waits here, of those that `origin` is for [P-57]."""
+        while origin is not None and not self._services.is_serving(origin):
+            origin = origin.parent.origin
+        return origin.id if origin is not None else None
 
     async def request(
-        self, method: str, params: Params, *, timeout_s: float, parent: str | None = None
+        self, method: str, params: Params, *, timeout_s: float, origin: ServiceCall | None = None
     ) -> Any:
         """Make a call that does not stream and return its result.
 
         Args:
-            method: as for `open`; likewise `params` and `parent`.
+            method: as for `open`; likewise `params` and `origin`.
             timeout_s: how long the plugin may take, in seconds.
 
         Raises:
@@ -192,7 +209,7 @@ class Session:
             PluginError: as for `open`, or the call failed.
         """
         deadline = Deadline(total_s=timeout_s, idle_s=None)
-        async with self.open(method, params, deadline=deadline, parent=parent) as call:
+        async with self.open(method, params, deadline=deadline, origin=origin) as call:
             return await call.finish()
 
     # -- beginning and end -----------------------------------------------------------------------------------
@@ -218,7 +235,7 @@ class Session:
             self._child.kill_now()  # has no effect on one that has ended
             self._child.close_stdout()
             self._fail(self._crash())
-            self._alarm.stop()
+            self._calls.stop()
             self._is_over.set()
 
     async def initialize(self, *, timeout_s: float = INITIALIZE_S) -> InitializeResult:
@@ -237,8 +254,8 @@ class Session:
         greeting = self._greeting
         if greeting.unsent:
             self._outbox.put(greeting.unsent)
-        deadline = Deadline(total_s=timeout_s, idle_s=None)
-        async with self._expect(greeting.call_id, "initialize", deadline) as call:
+        deadline = self._limits(Deadline(total_s=timeout_s, idle_s=None))
+        async with self._calls.expect(greeting.call_id, "initialize", deadline) as call:
             info: InitializeResult = await call.finish()
         if info.protocol not in greeting.params.protocols:
             raise self._give_up(f"answered in version {info.protocol} of the protocol, which was not offered")
@@ -250,6 +267,15 @@ class Session:
         self._child.note("ready", walled=self._warden is not None)
         return info
 
+    async def wait(self, patience_s: float) -> None:
+        """Wait until the session is over: the process has ended, and every call has its outcome.
+
+        Args:
+            patience_s: how long at most, in seconds; no cancellation cuts it short.
+        """
+        with anyio.CancelScope(shield=True), anyio.move_on_after(patience_s):
+            await self._is_over.wait()
+
     async def close(self, reason: str = "done", *, patience_s: float = CLOSE_S) -> None:
         """End the conversation and the process; every wait is bounded, and no cancellation cuts it short.
 
@@ -259,7 +285,7 @@ class Session:
         """
         with anyio.CancelScope(shield=True):
             if self._may_say_goodbye():
-                params = ShutdownParams(reason=reason, grace_ms=_milliseconds(SHUTDOWN_S))
+                params = ShutdownParams(reason=reason, grace_ms=milliseconds(SHUTDOWN_S))
                 with suppress(CellwallError):
                     await self.request("shutdown", params, timeout_s=SHUTDOWN_S)
             self._is_closing = True
@@ -273,26 +299,6 @@ class Session:
     def kill_now(self) -> None:
         """Have the process and all it started killed, without waiting; safe in a signal handler."""
         self._child.kill_now()
-
-    # -- for calls -------------------------------------------------------------------------------------------
-
-    def grant(self, call: Call, size: int) -> None:
-        """Give a call `size` more bytes of credit."""
-        with suppress(LocalError):  # its response is being read at this moment
-            self._outbox.put(self._wire.send(Credit(call.id, size)), is_control=True)
-
-    def cancel_call(self, call: Call, reason: str) -> None:
-        """Tell the plugin that a call is cancelled, and see to it that the call ends soon.
-
-        A call that does not stream has nothing worth waiting for, so it ends at once.
-        """
-        with suppress(LocalError):
-            self._outbox.put(self._wire.send(Cancel(call.id, reason)), is_control=True)
-        self._services.end_of(call.id)
-        if METHODS[call.method].item is None:
-            self._settle(call.id, None, None)
-        else:
-            self._start(self._insist, call)
 
     # -- reading ---------------------------------------------------------------------------------------------
 
@@ -316,30 +322,11 @@ class Session:
         except RemoteError as error:
             self._give_up(str(error))
 
-    def _on_data(self, data: Data) -> None:
-        call = self._calls.get(data.id)
-        if call is not None:
-            call.add(data.items, data.cost)
-
-    def _on_response(self, response: Response) -> None:
-        self._settle(response.id, response.result, None)
-
-    def _on_error(self, response: ErrorResponse) -> None:
-        call = self._calls.get(response.id or "")
-        if call is None:
-            return
-        error: CellwallError | None = None
-        if call.method == "initialize":
-            error = _failures.refused_start(self.plugin, response.error)
-        elif call.cancelled is None or response.error.code != int(Code.CANCELLED):
-            error = _failures.call_failed(self.plugin, response.error, self._resources)
-        self._settle(call.id, None, error)
-
-    def _settle(self, call_id: str, result: Any, error: CellwallError | None) -> None:
-        call = self._calls.pop(call_id, None)
-        self._services.end_of(call_id)
-        if call is not None:
-            call.settle(result, error)
+    def _on_credit(self, credit: Credit) -> None:
+        if credit.id.startswith(Role.HOST.id_prefix):
+            self._calls.on_credit(credit)
+        else:
+            self._services.credit(credit.id)
 
     def _on_request(self, request: Request) -> None:
         self._services.accept(request, self._start)
@@ -350,19 +337,18 @@ class Session:
     def _on_cancel(self, cancel: Cancel) -> None:
         self._services.cancel(cancel.id)
 
-    def _on_progress(self, progress: Progress) -> None:
-        call = self._calls.get(progress.id)
-        if call is not None:
-            call.note_progress(progress)
-
     def _on_junk(self, junk: Junk) -> None:
         self._child.log.feed(b"[on the protocol channel] " + junk.line + b"\n")
 
     def _answer(self, answer: Outgoing, is_control: bool) -> None:
-        with suppress(
-            LocalError
-        ):  # the call is over, or the answer has no JSON form: nothing the plugin could use
-            self._outbox.put(self._wire.send(answer), is_control=is_control)
+        with suppress(LocalError):  # the call is over: nothing the plugin could use
+            try:
+                line = self._wire.send(answer)
+            except (TooLarge, Unencodable) as error:
+                line = self._wire.send(_failures.unanswerable(answer, error))
+            self._outbox.put(line, is_control=is_control, is_answer=True)
+        if self._outbox.unread > MOST_UNREAD and self.failure is None:
+            self._give_up(f"asked more than it listened: {self._outbox.unread} answers wait for it")
 
     # -- failing ---------------------------------------------------------------------------------------------
 
@@ -370,9 +356,8 @@ class Session:
         """No more calls; those that are open end with `error`. The first failure is the one that is told."""
         if self.failure is None:
             self.failure = error
-        for call in list(self._calls.values()):
-            call.settle(error=None if call.cancelled else self.failure)
-        self._calls.clear()
+        self._calls.fail_all(self.failure)
+        self._services.end_all()
 
     def _give_up(self, what: str) -> PluginError:
         error = _failures.misbehaved(self.plugin, what, self.last_lines())
@@ -386,6 +371,8 @@ class Session:
             return _failures.misbehaved(self.plugin, "cannot be ended", self.last_lines())
         if self._is_closing:
             return PluginError(self.plugin, f"plugin '{self.plugin}' is no longer running.")
+        if self._child.is_attached:
+            return _failures.hung_up(self.plugin)
         return _failures.crashed(
             self.plugin,
             end,
@@ -409,10 +396,14 @@ class Session:
         if await self._child.ends_within(LEAVE_S) is None:
             self._give_up(what)
 
+    def _limits(self, deadline: Deadline) -> Deadline:
+        return UNLIMITED if self._child.is_attached else deadline
+
     async def _insist(self, call: Call) -> None:
+        if self._child.is_attached:
+            return  # it may stand in a debugger; whoever does not want to wait stops twice, which hangs up
         if not await call.done_within(CANCEL_GRACE_S) and not self.has_ended:
-            self._calls.pop(call.id, None)
-            call.settle()
+            self._calls.settle(call.id)
             self._give_up(f"did not answer a cancelled call within {CANCEL_GRACE_S:g} s")
 
     async def _stop(self, patience_s: float) -> None:
@@ -423,7 +414,3 @@ class Session:
     def _start(self, task: Callable[..., Any], *arguments: Any) -> None:
         if self._tasks is not None and not self.has_ended:
             self._tasks.start_soon(task, *arguments)
-
-
-def _milliseconds(seconds: float) -> int:
-    return max(1, round(seconds * 1000))

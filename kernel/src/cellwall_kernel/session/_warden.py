@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cellwall_kernel.permissions import Refusal
     from cellwall_kernel.wall import Wall
 
-__all__ = ["Warden"]
+__all__ = ["MOST_REFUSALS", "Warden"]
 
 STANDS = b"walled"
 """What a cell says when its wall stands; see `cellwall_kernel.cell.wall`."""

@@ -171,13 +171,13 @@ def _row_of_answer(part: AnswerPart) -> PartRow:
 
 
 def _members_of_row(row: PartRow) -> dict[str, Any] | None:
-    """Return the members of a part; None for a tool call whose arguments were cut off."""
+    """Return the members of a part; None for a tool call whose arguments were cut off or cannot be read."""
     members: dict[str, Any] = msgspec.json.decode(row.payload_json) if row.payload_json else {}
     members["type"] = row.type
     if row.type == "tool_call":
         try:
             members["arguments"] = msgspec.json.decode(row.text or "{}", type=dict[str, Any])
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return None
     elif row.text is not None:
         members["text"] = row.text

@@ -40,6 +40,7 @@ _PLAIN = (  # columns that are members of LoggedResponse as they are
     "resolved_model",
     "plugin",
     "sandbox",
+    "asked_by",
     "finish",
     "error_kind",
     "error_message",
@@ -52,7 +53,7 @@ _USAGE = ("input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tok
 _HOST = ("host_pid", "host_started", "host_machine")
 _SELECT = """
     SELECT responses.id AS id, responses.datetime_utc AS datetime_utc, responses.model AS model,
-        resolved_model, plugin, sandbox, status, finish, error_kind, error_message,
+        resolved_model, plugin, sandbox, asked_by, status, finish, error_kind, error_message,
         prompt, system, options_json, schema_json, first_token_ms, duration_ms,
         conversation_id, conversations.name AS conversation_name,
         input_tokens, output_tokens, cached_input_tokens, reasoning_tokens, usage_details_json,
@@ -98,7 +99,7 @@ def response(connection: sqlite3.Connection, response_id: str) -> LoggedResponse
 
 
 def conversation(connection: sqlite3.Connection, conversation_id: str | None) -> Conversation:
-    """Return a conversation; None means the one with the newest response.
+    """Return a conversation; None means that of the user's newest prompt, whatever plugins have asked since.
 
     Raises:
         NotFound: there is none.
@@ -107,7 +108,7 @@ def conversation(connection: sqlite3.Connection, conversation_id: str | None) ->
     last = connection.execute(
         "SELECT conversations.id, name, responses.model, conversations.datetime_utc FROM responses "
         "JOIN conversations ON conversations.id = conversation_id "
-        "WHERE ? IS NULL OR conversation_id = ? ORDER BY number DESC LIMIT 1",
+        "WHERE (? IS NULL AND asked_by IS NULL) OR conversation_id = ? ORDER BY number DESC LIMIT 1",
         [conversation_id, conversation_id],
     ).fetchone()
     if last is None:
@@ -189,6 +190,8 @@ def _select(
     if wanted.conversation_id is not None:
         conditions.append("conversation_id = ?")
         values.append(wanted.conversation_id)
+    if wanted.is_of_user:
+        conditions.append("asked_by IS NULL")
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     limit = -1 if wanted.limit is None else wanted.limit
     rows = _rows(connection, f"{where} ORDER BY number DESC LIMIT ?", [*values, limit])

@@ -32,6 +32,7 @@ class PromptRow(msgspec.Struct, frozen=True, kw_only=True):
         model: the model's id.
         plugin: the name of the plugin that runs it.
         sandbox: how strong the wall around the plugin is: STRONG, PARTIAL or NONE.
+        asked_by: the plugin that asked; None if it was the user.
         messages: what this prompt adds to the conversation: the user's message, or the results of tools. Not
             the history, and not the system prompt.
         system: the system prompt.
@@ -44,6 +45,7 @@ class PromptRow(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     plugin: str
     sandbox: str | None = None
+    asked_by: str | None = None
     messages: Sequence[Message]
     system: str | None = None
     options: Mapping[str, Any] = {}
@@ -100,12 +102,14 @@ class ResponseFilter(msgspec.Struct, frozen=True, kw_only=True):
         model: the model's id or its resolved name, exactly.
         query: words to find in prompts and answers, in the syntax of SQLite's FTS5 where it is that, else as
         words. conversation_id: one conversation only.
+        is_of_user: only what the user asked, and not what plugins asked meanwhile.
     """
 
     limit: int | None = None
     model: str | None = None
     query: str | None = None
     conversation_id: str | None = None
+    is_of_user: bool = False
 
 
 class LogToolCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +142,7 @@ class LoggedResponse(msgspec.Struct, frozen=True, kw_only=True):
         resolved_model: the exact model that answered.
         plugin: the plugin that ran it.
         sandbox: how strong the wall around the plugin was; None in rows of versions that had none.
+        asked_by: the plugin that asked; None if it was the user.
         status: how far the answer is.
         finish: the model's own word for the end.
         error_kind: why it failed, for programs.
@@ -163,6 +168,7 @@ class LoggedResponse(msgspec.Struct, frozen=True, kw_only=True):
     resolved_model: str | None
     plugin: str
     sandbox: str | None
+    asked_by: str | None
     status: Status
     finish: str | None
     error_kind: str | None

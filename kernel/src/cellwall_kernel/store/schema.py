@@ -131,6 +131,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """,
     ),
     ("ALTER TABLE responses ADD COLUMN sandbox TEXT",),  # STRONG, PARTIAL, NONE: what stood around the plugin
+    ("ALTER TABLE responses ADD COLUMN asked_by TEXT",),  # the plugin that asked; NULL: the user
 )
 
 VERSION = len(MIGRATIONS)

@@ -79,6 +79,7 @@ def begin(connection: sqlite3.Connection, row: PromptRow) -> OpenAnswer:
         "model": row.model,
         "plugin": row.plugin,
         "sandbox": row.sandbox,
+        "asked_by": row.asked_by,
         "system": None if row.system is None else storable(row.system),
         "prompt": prompt,
         "options_json": encode(row.options),

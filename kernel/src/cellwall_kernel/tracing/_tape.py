@@ -27,6 +27,13 @@ STDERR_BYTES = 1024 * 1024
 SECRET_METHODS = frozenset({"keys/get"})
 """Calls of a plugin whose results are never written [P-90]."""
 
+ASK = "user/ask"
+OPEN_KINDS = frozenset({"confirm", "text", "select"})
+"""Questions whose answers are written; those to all others are secret."""
+
+SECRET_ASK = "user/ask secret"  # noqa: S105 - no password
+"""What stands for a question of another kind here; it is no method."""
+
 
 class Tape:
     """Records one process; nothing that it does can fail.
@@ -98,7 +105,13 @@ class Tape:
     def _hide_answer(self, message: dict[str, Any]) -> None:
         """Hide what a plugin is told in answer to a call: always, unless the call is known to be harmless."""
         method = self._methods.pop(message["id"], None)
-        if "result" in message and (method not in METHODS or method in SECRET_METHODS):
+        result = message.get("result")
+        if method == SECRET_ASK:
+            if isinstance(result, dict) and "value" in result:
+                answer = cast("dict[str, Any]", result)
+                self._trace.secrets.add_all(answer["value"])
+                answer["value"] = MARK
+        elif "result" in message and (method not in METHODS or method in SECRET_METHODS):
             self._trace.secrets.add_all(message["result"])
             message["result"] = MARK
 
@@ -107,8 +120,8 @@ class Tape:
         if message is not None and isinstance(message.get("id"), str):
             method = message.get("method")
             if isinstance(method, str):  # a secret call stays one, should its id be used again
-                if self._methods.get(message["id"]) not in SECRET_METHODS:
-                    self._methods[message["id"]] = method
+                if self._methods.get(message["id"]) not in {*SECRET_METHODS, SECRET_ASK}:
+                    self._methods[message["id"]] = SECRET_ASK if _asks_secretly(message) else method
             else:
                 self._trace.joints.end(self._process, message["id"])
         self._write_line("plugin", line, size, message)
@@ -164,6 +177,12 @@ class Tape:
                 key = (self._process, str(data.get("id")), str(holder.get("part")))
                 for name in ("text", "json"):
                     self._trace.joints.add((*key, name), record, holder, name)
+
+
+def _asks_secretly(message: dict[str, Any]) -> bool:
+    params = message.get("params")
+    kind = cast("dict[str, Any]", params).get("kind") if isinstance(params, dict) else None
+    return message.get("method") == ASK and kind not in OPEN_KINDS
 
 
 def _message(line: bytes) -> dict[str, Any] | None:

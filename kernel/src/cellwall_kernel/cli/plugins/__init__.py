@@ -24,8 +24,14 @@ plugins = LazyGroup(
         "check": LazyCommand(
             "cellwall_kernel.cli.plugins.check:check", "Try whether a plugin speaks the protocol."
         ),
+        "timeouts": LazyCommand(
+            "cellwall_kernel.cli.plugins.timeouts:timeouts", "Show or set how long plugins are waited for."
+        ),
         "disable": LazyCommand("cellwall_kernel.cli.plugins.enable:disable", "Leave a plugin out."),
         "enable": LazyCommand("cellwall_kernel.cli.plugins.enable:enable", "Let a plugin take part again."),
+        "release": LazyCommand(
+            "cellwall_kernel.cli.plugins.release:release", "End the hold of a plugin that asked to be kept."
+        ),
         "new": LazyCommand("cellwall_kernel.cli.plugins.new:new", "Write a new plugin to begin with."),
     },
 )

@@ -45,8 +45,8 @@ def grant(
     \b
         network=HOST|HOST:PORT|*.DOMAIN|any    key=NAME           env=VARIABLE
         read=PATH     write=PATH               spawn=any|PROGRAM  device=gpu
-        socket=docker|ssh-agent|PATH           memory=2G  data=5G  file_size=1G
-        processes=N   cpu_seconds=N            deadline=10m
+        socket=docker|ssh-agent|PATH           host=prompt|ask
+        memory=2G  data=5G  file_size=1G       processes=N  cpu_seconds=N  deadline=10m
 
     A PATH is whole, begins with ~, or is . for the folder in which a command is called.
     """

@@ -37,7 +37,8 @@ def show(app: App, name: str, as_json: bool) -> None:
     if as_json:
         _output.print_json(as_members(entry, standing, app.paths, level))
         return
-    facts = [*facts_of(entry, app.paths), *facts_of_trust(entry, standing, level)]
+    trust = facts_of_trust(entry, standing, level)
+    facts = [*facts_of(entry, app.paths), *facts_of_time(entry, app.paths), *trust]
     width = max(len(label) for label, _ in facts)
     for label, value in facts:
         _output.line(f"{label + ':':<{width + 1}}  {value}")
@@ -73,6 +74,15 @@ def facts_of(entry: Entry, paths: Paths) -> Iterator[tuple[str, str]]:
     for name, state in assets_of(entry, paths):
         yield "data file", f"{name} ({state})"
     yield "output", str(paths.plugin_log(record.name))
+
+
+def facts_of_time(entry: Entry, paths: Paths) -> Iterator[tuple[str, str]]:
+    """Yield how long the plugin is waited for, and who has set that."""
+    from cellwall_kernel.cli.plugins.timeouts import time_rows
+    from cellwall_kernel.config import load_config
+
+    for name, time, source, what in time_rows(load_config(paths).timeouts, entry.name):
+        yield "deadline", f"{name} {time}, {what} ({source})"
 
 
 def facts_of_trust(entry: Entry, standing: Standing, level: str) -> Iterator[tuple[str, str]]:
@@ -117,6 +127,7 @@ def assets_of(entry: Entry, paths: Paths) -> Iterator[tuple[str, str]]:
 def as_members(entry: Entry, standing: Standing, paths: Paths, level: str) -> dict[str, Any]:
     """Return everything about a plugin; all members are always there."""
     from cellwall_kernel.breaker import Breaker
+    from cellwall_kernel.config import load_config
     from cellwall_kernel.permissions import items_of
 
     record, described = entry.record, entry.described
@@ -138,6 +149,10 @@ def as_members(entry: Entry, standing: Standing, paths: Paths, level: str) -> di
         "notes": described.notes if described is not None else [],
         "assets": [{"name": name, "state": state} for name, state in assets_of(entry, paths)],
         "output": str(paths.plugin_log(record.name)),
+        "timeouts": {
+            name: {"seconds": limit.seconds, "source": limit.source}
+            for name, limit in load_config(paths).timeouts.patience(entry.name, "")._asdict().items()
+        },
         "permissions": [str(item) for item in items_of(standing.grant.permissions)],
         "asked": [str(item) for item in items_of(standing.asked)],
         "missing": [str(item) for item in items_of(standing.missing)],
