@@ -5,7 +5,7 @@ An id never gets another meaning. What is watched comes last: it is judged when 
 
 from __future__ import annotations
 
-from cellwall_kernel.conformance import _beginning, _calls, _ending, _lines
+from cellwall_kernel.conformance import _beginning, _calls, _embedding, _ending, _lines
 from cellwall_kernel.conformance._types import Check
 
 __all__ = ["CHECKS"]
@@ -295,6 +295,37 @@ CALLS = (
     ),
 )
 
+EMBEDDING = (
+    Check(
+        id="embed-vectors",
+        rules=("P-75", "P-55", "P-41"),
+        what="`embed/batch` grants credit for its input and gives a vector for each text, all of one length.",
+        advice="Send `$/credit` when you begin, and for each item a `vector` of its id, or `failed`.",
+        run=_embedding.embed_two_texts,
+    ),
+    Check(
+        id="embed-empty",
+        rules=("P-56",),
+        what='An input that is nothing but `"end": true` is answered with no items.',
+        advice="Look at `end` in every `$/data`, also in one without items.",
+        run=_embedding.embed_nothing,
+    ),
+    Check(
+        id="embed-pieces",
+        rules=("P-75",),
+        what="A text that comes in several items of one id is one text.",
+        advice="Keep the items with `more` until one comes without it.",
+        run=_embedding.embed_a_text_in_pieces,
+    ),
+    Check(
+        id="embed-cancel",
+        rules=("P-46", "P-56"),
+        what="A cancelled embedding is answered while it waits for input, and input under way is ignored.",
+        advice="Wait for `$/cancel` as well as for input.",
+        run=_embedding.cancel_an_embedding,
+    ),
+)
+
 ENDING = (
     Check(
         id="end-new",
@@ -453,5 +484,5 @@ WATCHED = (
     ),
 )
 
-CHECKS: tuple[Check, ...] = (*BEGINNING, *LINES, *CALLS, *ENDING, *WATCHED)
+CHECKS: tuple[Check, ...] = (*BEGINNING, *LINES, *CALLS, *EMBEDDING, *ENDING, *WATCHED)
 """Every check, in the order in which a run tries them."""

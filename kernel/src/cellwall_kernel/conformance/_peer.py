@@ -1,7 +1,8 @@
 """One process of the plugin under check: started as always, behind its wall, and spoken to line by line.
 
 What is sent may be wrong on purpose, so this is not `Session`. Every line that comes is shown to the witness.
-Requests of the plugin are answered: `ping` with a result, `keys/get` with KeyMissing, all else as unknown.
+Requests of the plugin are answered: `ping` with a result, `keys/get` with KeyMissing, the other services as
+unavailable, all else as unknown.
 """
 
 from __future__ import annotations
@@ -125,6 +126,24 @@ class Peer:
         if grants:
             self._grants.add(call_id)
         return call_id
+
+    async def embed(self, params: dict[str, Any]) -> str:
+        """Begin an embedding, and wait for the first credit for its input; returns the call's id.
+
+        Raises:
+            Broken: none came.
+        """
+        call_id = self.ask("embed/batch", {"meta": {"credit": WINDOW}, **params})
+        self._grants.add(call_id)
+        call = self.call(call_id)
+        await self.until(lambda: call.granted > 0 or call.answer is not None)
+        if not call.granted and call.answer is None:
+            raise Broken(call.line, f"no $/credit for the input: {await self.silence(self.patience_s)}")
+        return call_id
+
+    def feed(self, call_id: str, seq: int, items: list[dict[str, Any]], **members: Any) -> None:
+        """Send items of a call's input."""
+        self.notify("$/data", id=call_id, seq=seq, items=items, **members)
 
     def grant(self, call_id: str, n: int) -> None:
         """Grant credit for a call."""
@@ -275,6 +294,8 @@ class Peer:
             self._serve(message)
         elif message["method"] == "$/data":
             self._take_data(message, len(line) + 1)
+        elif message["method"] == "$/credit":
+            self.ledger.granted(message)
         elif message["method"] == "$/progress":
             self.ledger.progressed(message, time.monotonic())
 

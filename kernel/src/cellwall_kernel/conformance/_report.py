@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from cellwall_kernel.conformance._examples import EXAMPLE
 from cellwall_kernel.conformance._types import Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -41,7 +42,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def conforms(self) -> bool:
         """Whether the plugin does everything that it must, as far as was tried."""
-        return not any(outcome.check.level == "MUST" for outcome in self.of("failed"))
+        return not self._failures
+
+    @property
+    def _failures(self) -> list[Outcome]:
+        return [outcome for outcome in self.of("failed") if outcome.check.level == "MUST"]
 
     def as_members(self) -> dict[str, Any]:
         """Return the members of the report in JSON; all of them are always there."""
@@ -77,6 +82,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         prompted = f", prompting '{self.model}'" if self.model is not None else ""
         counts = f"{len(passed)} passed, {len(failed)} failed, {len(skipped)} skipped"
         word = "speaks the protocol" if self.conforms else "does not keep to the protocol"
+        if not self.conforms and all(outcome.check.id.startswith(EXAMPLE) for outcome in self._failures):
+            word = "speaks the protocol, but does not answer as its manifest says"
         yield f"'{name}' {word}: {counts}{prompted}."
 
 

@@ -10,6 +10,7 @@ import anyio
 
 from cellwall_kernel.confinement import confine
 from cellwall_kernel.conformance._checks import CHECKS
+from cellwall_kernel.conformance._examples import example_checks
 from cellwall_kernel.conformance._report import Report
 from cellwall_kernel.conformance._scene import Scene, Subject
 from cellwall_kernel.conformance._types import Broken, Evidence, Outcome, Skipped
@@ -54,7 +55,7 @@ class Conformance:
         model: the name of the model to prompt; None for the first that needs no key.
         text: the prompt.
         patience_s: how long one answer may take, in seconds.
-        checks: what is tried.
+        checks: what is tried; None for every rule, and every example of the plugin's manifest.
 
     Raises:
         PluginBroken: the plugin cannot be started, for a reason known already.
@@ -70,12 +71,12 @@ class Conformance:
         model: str | None = None,
         text: str = DEFAULT_TEXT,
         patience_s: float = DEFAULT_PATIENCE_S,
-        checks: Sequence[Check] = CHECKS,
+        checks: Sequence[Check] | None = None,
     ) -> None:
         subject, wall = subject_of(record, paths, assets)
         self._secrets = granted_values(wall)
         self._wanted = model
-        self._checks = checks
+        self._checks = [*CHECKS, *example_checks(record.manifest)] if checks is None else checks
         self._scene = Scene(subject, text=text, patience_s=patience_s)
         self._outcomes: list[Outcome] = []
         self._ends_at = 0.0

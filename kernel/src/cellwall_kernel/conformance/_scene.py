@@ -16,7 +16,7 @@ from cellwall_kernel.discovery import PluginRecord
 from cellwall_kernel.launch import Launch
 from cellwall_kernel.process import INITIALIZE_S, StderrLog
 from cellwall_kernel.version import VERSION
-from cellwall_wire import PROTOCOL, AssetFile, Code, DescribeResult, Limits, ModelInfo
+from cellwall_wire import PROTOCOL, AssetFile, Code, DescribeResult, EmbedderInfo, Limits, ModelInfo
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -61,6 +61,7 @@ class Scene:
         described: what it offers; None if that is not known.
         model: the model that is prompted; None if there is none.
         keyed_model: the id of one that needs a key; None if there is none.
+        embedder: the id of the embedding model that is tried; None if there is none.
         no_prompts: why no prompt can be tried; empty if one can.
     """
 
@@ -73,6 +74,7 @@ class Scene:
         self.described: dict[str, Any] | None = None
         self.model: ModelInfo | None = None
         self.keyed_model: str | None = None
+        self.embedder: str | None = None
         self.no_prompts = "what the plugin offers is not known"
         self.child: Child | None = None
         self._shared: Peer | None = None
@@ -159,10 +161,14 @@ class Scene:
             described = msgspec.convert(members, DescribeResult)
         except msgspec.ValidationError:
             return
-        self.witness.aliases = {each.key.alias for each in described.models if each.key is not None}
+        offers: list[ModelInfo | EmbedderInfo] = [*described.models, *described.embedders]
+        self.witness.aliases = {each.key.alias for each in offers if each.key is not None}
         keyed = [each.id for each in described.models if each.key is not None and each.key.required]
         self.keyed_model = keyed[0] if keyed else None
         self.model, self.no_prompts = self._chosen(described.models, model)
+        free = [each for each in described.embedders if each.key is None or not each.key.required]
+        here = [each.id for each in free if not set(each.assets) - set(self.subject.assets)]
+        self.embedder = here[0] if here else None
 
     def _chosen(self, models: list[ModelInfo], wanted: str | None) -> tuple[ModelInfo | None, str]:
         if not models:

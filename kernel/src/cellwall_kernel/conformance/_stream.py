@@ -19,15 +19,23 @@ KNOWN = {"part", "delta", "args", "end", "usage", "note"}
 class Stream:
     """What has come of an answer.
 
+    Args:
+        is_text: it is the answer to a prompt, which is made of parts.
+
     Attributes:
         seq: the number that the next `$/data` must have.
         items: how many items came.
         parts: the kinds of the parts, by number; None for one that is closed.
+        said: the pieces of its text parts.
+        others: the items of an answer that is not made of parts.
     """
 
+    is_text: bool = True
     seq: int = 0
     items: int = 0
+    others: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     parts: list[str | None] = field(default_factory=list[str | None])
+    said: list[str] = field(default_factory=list[str])
 
     def take(self, items: Any) -> str | None:
         """Take the items of one `$/data`; returns what is wrong with them, None if nothing is."""
@@ -44,6 +52,9 @@ class Stream:
         tag = members_of(item).get("t")
         if not isinstance(tag, str):
             return "an item without 't'"
+        if not self.is_text:
+            self.others.append(members_of(item))
+            return None
         if tag not in KNOWN:
             return None
         try:
@@ -56,7 +67,10 @@ class Stream:
             return self._open(item.part, item.type)
         if isinstance(item, Delta):
             problem = self._open(item.part, "text") if item.part == len(self.parts) else None
-            return problem or self._use(item.part, is_args=False)
+            problem = problem or self._use(item.part, is_args=False)
+            if problem is None and self.parts[item.part] == "text":
+                self.said.append(item.text)
+            return problem
         if isinstance(item, Args):
             return self._use(item.part, is_args=True)
         return self._close(item.part) if isinstance(item, PartEnd) else None

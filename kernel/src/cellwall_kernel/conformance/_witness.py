@@ -16,13 +16,14 @@ import msgspec
 from cellwall_kernel.conformance._stream import Stream
 from cellwall_kernel.conformance._types import Evidence
 from cellwall_kernel.conformance._words import as_line, members_of, printable
-from cellwall_wire import Code
+from cellwall_wire import METHODS, Code, Role
 
 __all__ = ["Ledger", "OpenCall", "Witness"]
 
 OWN_ID = re.compile(r"p[1-9][0-9]{0,17}")
 HOST_CODES = range(5000, 6000)
 PROGRESS_PER_S = 10
+STREAMING = {name for name, method in METHODS.items() if method.item is not None}
 KNOWN = {int(code): code.kind for code in Code}
 
 Message = dict[str, Any]
@@ -63,6 +64,7 @@ class OpenCall:
         method: what was asked.
         line: the request as it is shown.
         credit: how many bytes of data lines may still come.
+        granted: how many bytes of input the plugin has granted in all.
     """
 
     method: str
@@ -70,6 +72,7 @@ class OpenCall:
     credit: int = 0
     is_cancelled: bool = False
     answer: Message | None = None
+    granted: int = 0
     stream: Stream = field(default_factory=Stream)
     progress: list[float] = field(default_factory=list[float])
 
@@ -90,7 +93,8 @@ class Ledger:
 
     def asked(self, call_id: str, method: str, line: str, credit: int = 0) -> None:
         """Note a request of ours."""
-        self.calls[call_id] = OpenCall(method, line, credit)
+        stream = Stream(is_text=method != "embed/batch")
+        self.calls[call_id] = OpenCall(method, line, credit, stream=stream)
 
     def read(self, line: bytes) -> Message | None:
         """Look at a line; returns the message, None if it is none."""
@@ -149,13 +153,13 @@ class Ledger:
         if not witness.expect("answers-once", call.answer is None, call.line, as_line(message)):
             return
         call.answer = message
-        if call.method == "model/prompt":
+        if call.method in STREAMING:
             self._look_at_end(call, message)
 
     def _look_at_end(self, call: OpenCall, message: Message) -> None:
         sent = call.stream.items
         if "error" not in message:
-            items = members_of(message["result"]).get("items")
+            items = members_of(message["result"]).get("items", 0)
             came = f"{as_line(message)} after {sent} items"
             self._witness.expect("item-count", items == sent, call.line, came)
         elif sent:
@@ -180,7 +184,7 @@ class Ledger:
         params: Any = message.get("params", {})
         witness, came = self._witness, as_line(message)
         call = self.calls.get(params.get("id")) if isinstance(params.get("id"), str) else None
-        if call is None or call.method != "model/prompt" or call.answer is not None:
+        if call is None or call.method not in STREAMING or call.answer is not None:
             witness.note("data-order", call.line if call else "no such call", came)
             return None
         seq, due, items = params.get("seq"), call.stream.seq, params.get("items")
@@ -193,6 +197,13 @@ class Ledger:
         problem = call.stream.take(items)
         witness.expect("stream-items", problem is None, call.line, f"{problem}: {came}")
         return call
+
+    def granted(self, message: Message) -> None:
+        """Take a `$/credit` for an input of ours."""
+        params: Any = message.get("params", {})
+        call = self.calls.get(str(params.get("id")))
+        if call is not None and type(params.get("n")) is int:
+            call.granted += params["n"]
 
     def progressed(self, message: Message, now_s: float) -> None:
         """Take a `$/progress`."""
@@ -211,7 +222,10 @@ class Ledger:
         witness.expect("own-ids", number > self._last_own_id, "–", came)
         self._last_own_id = max(number, self._last_own_id)
         if message["method"] != "keys/get":
-            return None if message["method"] == "ping" else Code.METHOD_NOT_FOUND
+            known = METHODS.get(message["method"])
+            if known is None or known.caller is Role.HOST:
+                return Code.METHOD_NOT_FOUND
+            return None if known.caller is None else Code.UNAVAILABLE
         params = message.get("params", {})
         parent = self.calls.get(str(members_of(params.get("meta")).get("parent")))
         is_live = parent is not None and parent.answer is None
