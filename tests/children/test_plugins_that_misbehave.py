@@ -20,9 +20,9 @@ from cellwall_kernel.errors import (
     PluginCrashed,
 )
 from cellwall_kernel.process import compose, spawn
-from cellwall_kernel.session import Deadline, Handler, Session
+from cellwall_kernel.session import Deadline, Handler, ServiceCall, Session
 from cellwall_kernel.supervisor import Supervisor, spawn_plugin
-from cellwall_wire import AssetFile, Delta, Dirs, KeysGetParams, KeysGetResult, Limits
+from cellwall_wire import AssetFile, Delta, Dirs, KeysGetResult, Limits
 from tests.children.kit import DEATH_S, PATIENCE_S, grant, install_from_zoo, install_obedient, prompt
 from tests.support.pair import hello
 
@@ -38,10 +38,10 @@ pytestmark = pytest.mark.anyio
 PATIENT = Deadline(total_s=PATIENCE_S)
 
 
-async def key_service(_record: object, params: KeysGetParams) -> KeysGetResult:
+async def key_service(call: ServiceCall) -> KeysGetResult:
     """Know one key."""
-    if params.alias != "zoo-key":
-        raise KeyProblem(f"there is no key '{params.alias}'.")
+    if call.params.alias != "zoo-key":
+        raise KeyProblem(f"there is no key '{call.params.alias}'.")
     return KeysGetResult(value="open sesame")
 
 
@@ -165,7 +165,7 @@ async def test_a_slow_import_costs_its_limit_and_no_more(supervisor: Supervisor,
 async def test_nothing_that_a_plugin_prints_reaches_the_wire(
     supervisor: Supervisor, site: Path, paths: Paths
 ) -> None:
-    """Prints of Python, the system and grandchildren go to the log; the input is empty (anchors 7, 8)."""
+    """Prints of Python, C, the system and grandchildren go to the log; the input is empty (anchors 7, 8)."""
     record = install_from_zoo(site, "prints_at_import")
     grant(paths, record, "spawn=any")
     session = await supervisor.start(record)
@@ -174,7 +174,7 @@ async def test_nothing_that_a_plugin_prints_reaches_the_wire(
 
     await supervisor.stop(session)
     log = paths.plugin_log("prints_at_import").read_text("utf-8")
-    for kind in ("print", "os.write", "a grandchild"):
+    for kind in ("print", "os.write", "printf of C", "a grandchild"):
         assert f"printed by {kind}\n" in log
     assert "printed in execute\n" in log
 

@@ -15,9 +15,9 @@ from cellwall_kernel.errors import (
     PluginMisbehaved,
 )
 from cellwall_kernel.process import Spawned, compose, spawn
-from cellwall_kernel.session import Deadline, Handler, Session
+from cellwall_kernel.session import Deadline, Handler, ServiceCall, Session
 from cellwall_kernel.supervisor import Supervisor
-from cellwall_wire import Delta, KeysGetParams, KeysGetResult, Limits
+from cellwall_wire import Delta, KeysGetResult, Limits
 from tests.children.kit import PATIENCE_S, program, prompt, record_of
 from tests.support.pair import hello
 
@@ -32,9 +32,9 @@ pytestmark = pytest.mark.anyio
 PATIENT = Deadline(total_s=PATIENCE_S)
 
 
-async def key_service(_record: object, params: KeysGetParams) -> KeysGetResult:
+async def key_service(call: ServiceCall) -> KeysGetResult:
     """Give every key but a slow one, which never comes."""
-    if params.alias == "slow":
+    if call.params.alias == "slow":
         await anyio.sleep_forever()
     return KeysGetResult(value="secret")
 

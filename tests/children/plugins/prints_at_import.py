@@ -1,5 +1,6 @@
 """Writes to its standard output in every way there is, while it is imported; reads its input, too."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -10,6 +11,9 @@ from cellwall_sdk import Model, hookimpl
 
 print("printed by print")
 os.write(1, b"printed by os.write\n")
+LIBC = ctypes.CDLL(None)
+LIBC.printf(b"printed by printf of C\n")
+LIBC.fflush(None)
 subprocess.run(["/bin/sh", "-c", "echo printed by a grandchild"], check=True)
 READ = sys.stdin.read()
 

@@ -42,8 +42,30 @@ def data(call: str, seq: int, *texts: str) -> None:
     write({"jsonrpc": "2.0", "method": "$/data", "params": {"id": call, "seq": seq, "items": items}})
 
 
-def begin() -> str:
-    """Answer `initialize` well, wait for the next request and return its id."""
-    answer(read()["id"], {"protocol": 1, "plugin": {"name": "zoo"}})
-    call: str = read()["id"]
+def meet(description: dict[str, Any] | None = None) -> str:
+    """Answer `initialize` well, and `plugin/describe` where that is asked; return the id of what comes next.
+
+    Args:
+        description: what it offers; by default one model that is called like the plugin.
+    """
+    greeting = read()
+    answer(greeting["id"], {"protocol": 1, "plugin": {"name": "zoo"}})
+    message = read()
+    if message["method"] == "plugin/describe":
+        name = greeting["params"].get("plugin", {}).get("name", "zoo")
+        answer(message["id"], description or {"digest": "1", "models": [{"id": name}]})
+        message = read()
+    call: str = message["id"]
     return call
+
+
+def begin() -> str:
+    """Do as `meet` does for a prompt, and return its id."""
+    return meet()
+
+
+def end_well(call: str, *texts: str) -> None:
+    """Answer a prompt with a text, as if nothing had been, and wait for the end."""
+    data(call, 0, *texts)
+    answer(call, {"finish": "stop", "items": len(texts)})
+    read()

@@ -1,0 +1,13 @@
+"""Wants a `shutdown`, answers neither that nor the end of its input, and is deaf to SIGTERM."""
+
+import os
+import signal
+
+import speak
+
+signal.signal(signal.SIGTERM, lambda *_: os.write(2, b"heard: SIGTERM\n"))
+speak.answer(speak.read()["id"], {"protocol": 1, "plugin": {"name": "zoo"}, "needs_shutdown": True})
+message = speak.read()
+os.write(2, f"asked: {message['method']}\n".encode())
+while True:
+    signal.pause()
