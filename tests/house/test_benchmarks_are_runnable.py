@@ -65,3 +65,10 @@ def test_a_row_is_measured_and_written_as_json(tmp_path: Path) -> None:
     assert row["ours"]
     assert row["peer"]
     assert row["ratio"] > 0
+
+
+@pytest.mark.slow
+def test_a_short_soak_loses_and_doubles_nothing() -> None:
+    """Issue 3: the short form of the ten minutes, with kills, cancels, crashes and nested calls."""
+    said = run(str(BENCHMARKS / "soak.py"), "--minutes", "0.15", "--seed", "3")
+    assert "nothing was lost or doubled" in said
