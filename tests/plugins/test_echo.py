@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from cellwall_echo import register_models
+from cellwall_echo import register_embedding_models, register_models
 from cellwall_echo._models import AsyncEcho, Echo, KeyedEcho
-from cellwall_sdk import Attachment, Model, Tool
+from cellwall_sdk import Attachment, EmbeddingModel, Model, Tool
 from cellwall_sdk.testing import PromptFailed, run_model
 
 BOTH = pytest.mark.parametrize("model", [Echo(), AsyncEcho()], ids=lambda model: model.model_id)
@@ -135,3 +135,15 @@ def test_a_failure_comes_after_the_answer(
     assert caught.value.kind == kind
     assert message in str(caught.value)
     assert caught.value.text == ("" if kind == "BadOptions" and "tool_call" not in options else "hi")
+
+
+def test_the_embedding_model_knows_words_and_nothing_else() -> None:
+    """Texts that share words are near; all vectors have length 1, or 0 without any word."""
+    offered: list[EmbeddingModel] = []
+    register_embedding_models(offered.append)
+    (model,) = offered
+    near, nearer, none = (list(vector) for vector in model.embed_batch(["a Red bird", "a red bird!", "…"]))
+
+    assert near == nearer
+    assert sum(number * number for number in near) == pytest.approx(1)
+    assert set(none) == {0.0}

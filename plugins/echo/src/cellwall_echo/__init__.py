@@ -4,6 +4,7 @@ _models      the three models
 _options     what they can be told
 _show        the prompt as text
 _misbehave   crashes, hangs and floods, on request
+_embedding   an embedding model
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ from typing import TYPE_CHECKING
 
 from cellwall_sdk import hookimpl
 
+from ._embedding import HashedWords
 from ._models import AsyncEcho, Echo, KeyedEcho
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cellwall_sdk import Model
+    from cellwall_sdk import EmbeddingModel, Model
 
-__all__ = ["register_models"]
+__all__ = ["register_embedding_models", "register_models"]
 
 
 @hookimpl
@@ -28,3 +30,9 @@ def register_models(register: Callable[[Model], None]) -> None:
     register(Echo())
     register(AsyncEcho())
     register(KeyedEcho())
+
+
+@hookimpl
+def register_embedding_models(register: Callable[[EmbeddingModel], None]) -> None:
+    """Offer the embedding model."""
+    register(HashedWords())

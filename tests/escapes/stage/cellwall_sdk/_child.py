@@ -8,7 +8,7 @@ import os
 __all__ = ["run"]
 
 BROUGHT_AT_MOST = 1 << 20
-"""How much of what an attempt brings is passed on (characters): a busy machine's list of processes is long."""
+"""How much of what an attempt brings is passed on (characters): a list of processes may be long."""
 
 
 def run(target: str, read_fd: int, write_fd: int) -> None:
