@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import os
+import select
+import signal
 import subprocess
 import sys
 import venv
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -276,3 +279,38 @@ def test_children_are_found_without_the_kernels_list_of_them() -> None:
     finally:
         child.kill()
         child.communicate(timeout=PATIENCE_S)
+
+
+WITHOUT_A_SIGNAL = """
+import os, signal, sys
+from cellwall_kernel.cell.keeper import keep
+
+host = os.getppid()
+child = os.fork()
+if child == 0:
+    print("up", flush=True)
+    while True:  # a plugin whose main thread is busy
+        pass
+signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+keep(child, host, [])
+"""
+"""A keeper that has not asked for a signal at its host's death, as where the system has none."""
+
+
+def test_a_keeper_that_no_signal_tells_sees_by_itself_that_its_host_is_gone() -> None:
+    """Statement 30: the watch over the parent's id holds where PR_SET_PDEATHSIG does not (macOS)."""
+    code = f"import os, subprocess, sys; subprocess.run([sys.executable, '-c', {WITHOUT_A_SIGNAL!r}])"
+    read, write = os.pipe()
+    host = subprocess.Popen([sys.executable, "-c", code], stdout=write, start_new_session=True)
+    os.close(write)
+    try:
+        with os.fdopen(read, "rb", buffering=0) as held:  # by the plugin alone, once the keeper has let go of it
+            assert held.read(3) == b"up\n"
+            host.kill()
+            assert select.select([held], [], [], PATIENCE_S)[0]
+            assert held.read(1) == b""
+    finally:
+        host.kill()
+        host.wait(PATIENCE_S)
+        with suppress(ProcessLookupError):
+            os.killpg(host.pid, signal.SIGKILL)
