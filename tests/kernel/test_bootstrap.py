@@ -304,7 +304,7 @@ def test_a_keeper_that_no_signal_tells_sees_by_itself_that_its_host_is_gone() ->
     host = subprocess.Popen([sys.executable, "-c", code], stdout=write, start_new_session=True)
     os.close(write)
     try:
-        with os.fdopen(read, "rb", buffering=0) as held:  # by the plugin alone, once the keeper has let go of it
+        with os.fdopen(read, "rb", buffering=0) as held:  # by the plugin alone: the keeper lets go of it
             assert held.read(3) == b"up\n"
             host.kill()
             assert select.select([held], [], [], PATIENCE_S)[0]
