@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from cellwall_kernel.prompting.choose import Choice
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
 
     from cellwall_kernel.assets.progress import Progress
     from cellwall_kernel.catalogue import Catalogue
+    from cellwall_kernel.config import Config
     from cellwall_kernel.paths import Paths
     from cellwall_kernel.prompting.asking import Asker
+    from cellwall_kernel.prompting.nested import NestedPrompts
     from cellwall_kernel.prompting.request import PromptRequest, Sink
     from cellwall_kernel.prompting.run import Runner
     from cellwall_kernel.prompting.turn import Answer
@@ -105,8 +108,7 @@ class Chat:
         Raises:
             StoreProblem: the log cannot be written.
         """
-        from cellwall_kernel.prompting.nested import NestedPrompts
-        from cellwall_kernel.prompting.services import services
+        from cellwall_kernel.prompting.services import PromptsOfPlugins, services
         from cellwall_kernel.store import Store
         from cellwall_kernel.supervisor import Supervisor
 
@@ -118,9 +120,7 @@ class Chat:
         async with AsyncExitStack() as things:
             things.callback(self._store.close)
             keys = KeyService(self._paths, scene.entry, scene.model, self._request.key, scene.grant)
-            nested = NestedPrompts(
-                self._paths, catalogue, scene.config, keys=keys, log=self._new_log(), notes=self.notes
-            )
+            nested = PromptsOfPlugins(partial(self._nested, catalogue, scene.config, keys))
             handlers = things.enter_context(services(self._paths, keys, asker=self._asker))
             handlers["host/prompt"] = nested.answer
             supervisor = Supervisor(self._paths, services=handlers)
@@ -192,6 +192,21 @@ class Chat:
         if self._scene is None:
             raise RuntimeError("settle() comes first")
         return self._scene
+
+    def _nested(
+        self, catalogue: Catalogue, config: Config, keys: KeyService, supervisor: Supervisor
+    ) -> NestedPrompts:
+        from cellwall_kernel.prompting.nested import NestedPrompts
+
+        return NestedPrompts(
+            self._paths,
+            catalogue,
+            config,
+            keys=keys,
+            log=self._new_log(),
+            notes=self.notes,
+            supervisor=supervisor,
+        )
 
     def _new_log(self) -> PromptLog:
         """Return the log for one prompt; a chat remembers itself, also where nothing shall be kept."""

@@ -53,6 +53,7 @@ class NestedPrompts:
         keys: gives plugins their keys.
         log: the log of the user's own prompt.
         notes: takes sentences for the user.
+        supervisor: runs the plugins.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class NestedPrompts:
         keys: KeyService,
         log: PromptLog,
         notes: list[str],
+        supervisor: Supervisor,
     ) -> None:
         self._paths = paths
         self._catalogue = catalogue
@@ -72,10 +74,6 @@ class NestedPrompts:
         self._log = log
         self._notes = notes
         self._counts: WeakKeyDictionary[Call, int] = WeakKeyDictionary()
-        self._supervisor: Supervisor | None = None
-
-    def serve(self, supervisor: Supervisor) -> None:
-        """Run the prompts with a supervisor, which exists only after its services do."""
         self._supervisor = supervisor
 
     async def answer(self, call: ServiceCall) -> PromptResult:
@@ -85,8 +83,6 @@ class NestedPrompts:
             CallFailed: it was not granted that, has run too many, or the model failed.
             CellwallError: the model cannot be asked.
         """
-        if self._supervisor is None:
-            raise RuntimeError("there is no supervisor yet")
         require(call, self._paths, "prompt")
         self._count(call)
         try:

@@ -9,6 +9,7 @@ however it ends, the end is logged while the plugin's process is being stopped.
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from cellwall_kernel.errors import PluginBroken
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
 
     from cellwall_kernel.assets.progress import Progress
     from cellwall_kernel.catalogue import Catalogue
+    from cellwall_kernel.config import Config
     from cellwall_kernel.paths import Paths
     from cellwall_kernel.process import Spawned
     from cellwall_kernel.prompting.asking import Asker
+    from cellwall_kernel.prompting.nested import NestedPrompts
     from cellwall_kernel.prompting.request import PromptRequest, Sink
     from cellwall_kernel.prompting.turn import Answer
     from cellwall_kernel.supervisor import Supervisor
@@ -139,8 +142,7 @@ class Prompting:
         self, scene: Scene, catalogue: Catalogue, assets: Mapping[str, AssetFile], spawned: Spawned
     ) -> Answer:
         """Log the prompt, ask, and log how it ended."""
-        from cellwall_kernel.prompting.nested import NestedPrompts
-        from cellwall_kernel.prompting.services import services
+        from cellwall_kernel.prompting.services import PromptsOfPlugins, services
         from cellwall_kernel.supervisor import Supervisor
 
         request = self._request
@@ -148,7 +150,7 @@ class Prompting:
         keys = KeyService(self._paths, scene.entry, scene.model, request.key, scene.grant)
         log = PromptLog.open(self._paths, is_kept=is_kept, wants_record=request.wants_record)
         turn = Turn(self._paths, request, scene, log, self._sink)
-        nested = NestedPrompts(self._paths, catalogue, scene.config, keys=keys, log=log, notes=self.notes)
+        nested = PromptsOfPlugins(partial(self._nested, catalogue, scene.config, keys, log))
         with ExitStack() as things:
             things.callback(log.close)
             things.enter_context(turn.begun(self._sandbox(spawned)))
@@ -159,6 +161,15 @@ class Prompting:
                 cell = Cell(record=scene.entry.record, assets=assets, spawned=spawned)
                 await turn.run(self._supervisor, cell)
             return turn.answer()
+
+    def _nested(
+        self, catalogue: Catalogue, config: Config, keys: KeyService, log: PromptLog, supervisor: Supervisor
+    ) -> NestedPrompts:
+        from cellwall_kernel.prompting.nested import NestedPrompts
+
+        return NestedPrompts(
+            self._paths, catalogue, config, keys=keys, log=log, notes=self.notes, supervisor=supervisor
+        )
 
     def _sandbox(self, spawned: Spawned) -> str:
         """Return how strong the wall around the plugin is."""
