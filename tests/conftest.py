@@ -36,6 +36,11 @@ settings.register_profile("ci", settings.get_profile("home"), derandomize=True, 
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "home")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Run two test files for each processor side by side: most tests wait for other processes."""
+    return 2 * (os.cpu_count() or 1)
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     """The kernel runs on asyncio."""
