@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -124,6 +125,25 @@ def test_whatever_a_plugin_answers_first_is_one_outcome(member: str, value: obje
 
     assert isinstance(found, str) or len(found) == 1
     assert found
+
+
+@pytest.mark.parametrize("rest", [{}, {"plugin": 3, "limits": [], "dirs": None}, {"plugin": {}, "later": {}}])
+def test_the_frozen_members_are_enough_to_tell_versions_apart(rest: dict[str, object]) -> None:
+    """[P-31] [P-32] Issue 3, anchor 1: the rest of another major's first line may be missing, or anything."""
+    host = Connection(Role.HOST)
+    host.send(Request("h1", "initialize", hello()))
+    params = {"protocols": [2, 3], "host": {"name": "later", "version": "9"}, **rest}
+
+    (event,) = feed(Connection(Role.PLUGIN), line(id="h1", method="initialize", params=params))
+    answered = outcome(host, line(id="h1", result={"protocol": 2, **rest}))
+
+    assert isinstance(event, Refused)
+    error = event.answer.error
+    assert error.code == Code.UNSUPPORTED_VERSION
+    assert error.data is not None
+    assert (error.data.supported, error.data.requested) == ([1], [2, 3])
+    assert error.message.endswith("upgrade the plugin.")
+    assert answered == "chose protocol version 2, which was not offered"
 
 
 def test_versions_without_one_in_common_are_both_named_with_the_side_to_upgrade(tmp_path: Path) -> None:

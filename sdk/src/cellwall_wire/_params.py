@@ -136,6 +136,18 @@ class InitializeParams(Params, frozen=True, kw_only=True):
     locale: str | None = None
 
 
+class FrozenRequest(_Data, frozen=True):
+    """All that is read of the first message of majors that this side does not speak [P-31]."""
+
+    protocols: list[int]
+
+
+class FrozenResult(_Data, frozen=True):
+    """All that is read of the answer to it of a major that was not offered [P-31]."""
+
+    protocol: int
+
+
 class PluginLimits(_Data, frozen=True):
     """How many calls the plugin runs at once, and whether it may be called again while it calls the host."""
 

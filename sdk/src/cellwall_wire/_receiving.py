@@ -7,6 +7,7 @@ does no harm, RemoteError when the two sides no longer agree on what was said.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import msgspec
@@ -17,6 +18,7 @@ from ._content import UnknownItem
 from ._errors import RemoteError
 from ._framing import LineBuffer, LineTooLong
 from ._ledger import MAX_CREDIT, Call, Flow, Ledger, does, missing_parent, why_not_now
+from ._limits import SUPPORTED
 from ._messages import (
     CLOSED,
     NEED_DATA,
@@ -38,6 +40,8 @@ from ._params import (
     CancelParams,
     CreditParams,
     DataParams,
+    FrozenRequest,
+    FrozenResult,
     InitializeParams,
     InitializeResult,
     Params,
@@ -262,8 +266,27 @@ class Receiver:
         try:
             params = decode(envelope.params, spec.params)
         except Undecodable as error:
-            return self._refuse(call_id, Code.INVALID_PARAMS, f"{name}: {error}")
+            foreign = self._foreign(call_id, envelope.params) if spec.name == "initialize" else None
+            return foreign or self._refuse(call_id, Code.INVALID_PARAMS, f"{name}: {error}")
         return self._wrong(call_id, spec, params) or self._accept(Request(call_id, method, params))
+
+    def _foreign(self, call_id: str, raw: msgspec.Raw) -> Refused | None:
+        """Refuse majors that this side does not speak; the rest of that line may be anything [P-31]."""
+        try:
+            requested = decode(raw, FrozenRequest).protocols
+        except Undecodable:
+            return None
+        if not requested or not set(SUPPORTED).isdisjoint(requested):
+            return None
+        older = "the host" if max(requested) < max(SUPPORTED) else "the plugin"
+        error = ErrorInfo.of(
+            Code.UNSUPPORTED_VERSION,
+            f"The plugin speaks protocol {SUPPORTED[-1]} and was asked for {requested[:9]}: upgrade {older}.",
+            supported=list(SUPPORTED),
+            requested=requested,
+        )
+        self._ledger.note_refusal(call_id)
+        return Refused(ErrorResponse(call_id, error))
 
     def _wrong(self, call_id: str, spec: Method, params: Params) -> Refused | None:
         """Refuse what the types cannot: a line too short for any answer, a call to the host for nobody."""
@@ -303,14 +326,22 @@ class Receiver:
             result = decode(raw, call.spec.result)
         except Undecodable as error:
             if call.spec.name == "initialize":
+                self._require_offered(raw)
                 self._fail(f"answered initialize with something else: {error}")
             return self._bad_answer(call, f"the result of {call.spec.name} cannot be read: {error}")
         if call.answer is not None and result.items != call.answer.items:
             self._fail(f"said that {call.id} has {result.items} items, but {call.answer.items} came")
-        if isinstance(result, InitializeResult) and result.protocol not in self._ledger.offered:
-            self._fail(f"chose protocol version {result.protocol}, which was not offered")
+        if isinstance(result, InitializeResult):
+            self._require_offered(raw)
         self._ledger.close(call, accepted=True)
         return Response(call.id, result)
+
+    def _require_offered(self, raw: msgspec.Raw) -> None:
+        """Fail for a version that was not offered, whatever else its answer holds [P-31]."""
+        with suppress(Undecodable):
+            chosen = decode(raw, FrozenResult).protocol
+            if chosen not in self._ledger.offered:
+                self._fail(f"chose protocol version {chosen}, which was not offered")
 
     def _error(self, call: Call, raw: Any) -> Event:
         try:

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import threading
-from typing import IO, Any
+from typing import IO, Any, cast
 
 OPAQUE = {"provider", "detail", "details", "options_schema", "features", "options", "assets"}
 """Members whose inner names are data."""
@@ -28,10 +28,10 @@ def more(value: Any, name: str = "") -> Any:
     if name in OPAQUE:
         return value
     if isinstance(value, list):
-        return [more(entry) for entry in value]
+        return [more(entry) for entry in cast("list[object]", value)]
     if not isinstance(value, dict):
         return value
-    members = {key: more(member, key) for key, member in value.items()}
+    members = {key: more(member, key) for key, member in cast("dict[str, object]", value).items()}
     return {"x_before": LATER, **members, "x_after": LATER}
 
 
