@@ -139,7 +139,10 @@ class Stage:
             out, err = running.communicate(timeout=COMMAND_S)
         except subprocess.TimeoutExpired:
             os.killpg(running.pid, signal.SIGKILL)
-            out, err = running.communicate()
+            try:
+                out, err = running.communicate(timeout=COMMAND_S)
+            except subprocess.TimeoutExpired:  # who was killed has left a pipe to somebody who holds it
+                return Ended(None, "", "")
             return Ended(None, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
         return Ended(running.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
 
