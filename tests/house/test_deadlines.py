@@ -87,7 +87,6 @@ UNBOUNDED = {
     KERNEL + "conformance/_peer.py:Peer.write": "as long as its child lives; `running` cancels it",
     KERNEL + "cli/_talking.py:piped_lines": "waits for who writes into the pipe; a signal ends it",
     KERNEL + "cli/_talking.py:typed_lines": "waits for a person; a signal ends it",
-    KERNEL + "cli/_embed_input.py:read": "waits for who writes into the pipe; a signal ends it",
     KERNEL + "doctor/_cell.py:_say": "in a task that is cancelled when the probe's time is over",
     KERNEL + "doctor/_scene.py:Scene.effects": "the socket does not block",
     KERNEL + "doctor/_victim.py:Victim.close": "it was just killed, and runs no code of others",
