@@ -54,10 +54,13 @@ def run_pytest(folder: Path, *arguments: str, variables: Mapping[str, str] | Non
     """
     # In a checkout that was set up before the plugin had an entry point, it has to be named.
     named = () if entry_points(group="pytest11", name="cellwall") else ("-p", "cellwall_sdk.pytest_plugin")
+    without = [
+        word for name in ("cacheprovider", "xdist", "hypothesispytest") for word in ("-p", f"no:{name}")
+    ]
     foreign = ("PYTEST_", "CELLWALL_", "LLM_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *named, "-p", "no:cacheprovider", "-p", "no:xdist", *arguments],
+        [sys.executable, "-m", "pytest", *named, *without, *arguments],
         cwd=folder,
         env={**kept, "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "200", **(variables or {})},
         stdin=subprocess.DEVNULL,
