@@ -13,8 +13,6 @@ import termios
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from cellwall_kernel.permissions import plain_words
-
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -80,6 +78,8 @@ class TerminalAsker:
 
 
 def _heading(question: Question) -> str:
+    from cellwall_kernel.permissions import plain_words
+
     words = plain_words(question.message, most=MOST_MESSAGE)
     lines = [f"Plugin '{plain_words(question.plugin)}' asks: {words}"]
     if question.kind == "select":
@@ -88,6 +88,8 @@ def _heading(question: Question) -> str:
 
 
 def _invitation(question: Question) -> str:
+    from cellwall_kernel.permissions import plain_words
+
     default = question.default
     match question.kind:
         case "confirm":

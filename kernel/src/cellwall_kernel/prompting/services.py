@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
-
-from cellwall_kernel.prompting.asking import AskService
-from cellwall_kernel.prompting.stored import StoreService
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+
+    from msgspec import Struct
 
     from cellwall_kernel.paths import Paths
     from cellwall_kernel.prompting.asking import Asker
@@ -22,24 +22,47 @@ if TYPE_CHECKING:
 __all__ = ["PromptsOfPlugins", "services"]
 
 
+STORED = ("store/get", "store/set", "store/delete", "store/list")
+"""The methods of the store."""
+
+
 @contextmanager
 def services(paths: Paths, keys: KeyService, *, asker: Asker | None = None) -> Generator[dict[str, Handler]]:
     """Yield method -> what answers it; the supervisor adds `plugin/hold`, who can run prompts `host/prompt`.
+
+    What few plugins ask for is loaded when the first one does.
 
     Args:
         paths: the user folder.
         keys: knows who may have which key.
         asker: shows questions; None where nobody can be asked.
     """
-    store = StoreService(paths)
-    try:
-        yield {
-            "keys/get": keys.get,
-            **store.handlers,
-            "user/ask": AskService(paths, asker).ask,
-        }
-    finally:
-        store.close()
+    with ExitStack() as things:
+
+        @cache
+        def store() -> dict[str, Handler]:
+            from cellwall_kernel.prompting.stored import StoreService
+
+            service = StoreService(paths)
+            things.callback(service.close)
+            return service.handlers
+
+        @cache
+        def question() -> Handler:
+            from cellwall_kernel.prompting.asking import AskService
+
+            return AskService(paths, asker).ask
+
+        async def ask(call: ServiceCall) -> Struct:
+            return await question()(call)
+
+        def stored(method: str) -> Handler:
+            async def answer(call: ServiceCall) -> Struct:
+                return await store()[method](call)
+
+            return answer
+
+        yield {"keys/get": keys.get, "user/ask": ask, **{method: stored(method) for method in STORED}}
 
 
 class PromptsOfPlugins:
