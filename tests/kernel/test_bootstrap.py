@@ -288,7 +288,7 @@ from cellwall_kernel.cell.keeper import keep
 host = os.getppid()
 child = os.fork()
 if child == 0:
-    print("up", flush=True)
+    os.write(1, b"up\\n")
     while True:  # a plugin whose main thread is busy
         pass
 signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
