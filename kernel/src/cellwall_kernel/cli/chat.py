@@ -84,7 +84,7 @@ def chat(app: App, /, **given: Any) -> None:
     with stoppable() as stop:
         stop.kill = talk.kill_now
         talk.settle(stop.run)
-    _output.attempts(talk.notes)
+    tell_attempts(talk)
     with Stops(talk) as stops:
         anyio.run(stops.run, lambda: converse(talk))
 
@@ -130,8 +130,7 @@ async def ask(talk: Chat, prompt: str) -> None:
     try:
         answer = await talk.ask(prompt)
     finally:
-        notes, talk.notes[:] = list(talk.notes), []
-        _output.attempts(notes)
+        tell_attempts(talk)
     if answer is None:
         _output.note("Stopped.")
     elif isinstance(answer.problem, SinkClosed):
@@ -140,6 +139,12 @@ async def ask(talk: Chat, prompt: str) -> None:
         raise answer.problem
     elif answer.finish in UNUSUAL_ENDS:
         _output.note(UNUSUAL_ENDS[answer.finish])
+
+
+def tell_attempts(talk: Chat) -> None:
+    """Say what plugins tried since the last time and were not allowed."""
+    _output.attempts(talk.notes)
+    talk.notes.clear()
 
 
 async def next_prompt(lines: AsyncIterator[str]) -> str | None:

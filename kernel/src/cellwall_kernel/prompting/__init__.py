@@ -4,6 +4,7 @@
     run          the whole, in its order
     turn         one prompt and its answer; chat: many of them, with plugins that stay
     embedding    vectors for a stream of inputs
+    asked        the plugin that is asked: chosen, started, killed
     scene        what is settled before anything is started
     choose       which model answers, and whether it can do what is asked
     exchange     asking, and what arrives

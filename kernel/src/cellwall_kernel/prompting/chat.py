@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from cellwall_kernel.prompting.choose import Choice
+from cellwall_kernel.prompting.asked import AskedPlugin
 from cellwall_kernel.prompting.exchange import Cell
 from cellwall_kernel.prompting.keys import KeyService
 from cellwall_kernel.prompting.log import PromptLog
@@ -25,13 +24,10 @@ if TYPE_CHECKING:
     from anyio import CancelScope
 
     from cellwall_kernel.assets.progress import Progress
-    from cellwall_kernel.catalogue import Catalogue
-    from cellwall_kernel.config import Config
     from cellwall_kernel.paths import Paths
+    from cellwall_kernel.prompting.asked import Runner
     from cellwall_kernel.prompting.asking import Asker
-    from cellwall_kernel.prompting.nested import NestedPrompts
     from cellwall_kernel.prompting.request import PromptRequest, Sink
-    from cellwall_kernel.prompting.run import Runner
     from cellwall_kernel.prompting.turn import Answer
     from cellwall_kernel.store import Store
     from cellwall_kernel.supervisor import Supervisor
@@ -70,8 +66,7 @@ class Chat:
         self._progress = progress
         self._asker = asker
         self._things = AsyncExitStack()
-        self._catalogue: Catalogue | None = None
-        self._choice: Choice | None = None
+        self._asked: AskedPlugin | None = None
         self._scene: Scene | None = None
         self._assets: Mapping[str, AssetFile] = {}
         self._store: Store | None = None
@@ -89,18 +84,11 @@ class Chat:
         Raises:
             CellwallError: it cannot be asked.
         """
-        from cellwall_kernel.assets.launching import resolve_for_launch
-        from cellwall_kernel.catalogue import Catalogue
-        from cellwall_kernel.config import load_config
-
-        config = load_config(self._paths)
-        self._catalogue = Catalogue.load(self._paths, owners=config.owners)
-        self._choice = Choice(self._paths, self._catalogue, run)
-        self._scene = scene = settle(self._paths, self._request, config, self._choice)
+        self._asked = asked = AskedPlugin(self._paths, run, self._progress)
+        self.notes = asked.notes
+        self._scene = scene = settle(self._paths, self._request, asked.config, asked.choice)
         self._conversation_id = scene.conversation.id if scene.conversation is not None else None
-        needed, record = scene.model.assets, scene.entry.record
-        progress = self._progress() if needed else None
-        self._assets = resolve_for_launch(record.manifest, needed, record.name, self._paths, progress)
+        self._assets = asked.assets(scene.entry.record, scene.model.assets)
 
     async def __aenter__(self) -> Self:
         """Open the log, and get ready to run plugins.
@@ -112,19 +100,21 @@ class Chat:
         from cellwall_kernel.store import Store
         from cellwall_kernel.supervisor import Supervisor
 
-        scene, catalogue = self._settled, self._catalogue
-        if catalogue is None:
+        scene, asked = self._settled, self._asked
+        if asked is None:
             raise RuntimeError("settle() comes first")
         is_logged = scene.config.logging if self._request.log is None else self._request.log
         self._store = Store.open(self._paths) if is_logged else Store.in_memory()
         async with AsyncExitStack() as things:
             things.callback(self._store.close)
             keys = KeyService(self._paths, scene.entry, scene.model, self._request.key, scene.grant)
-            nested = PromptsOfPlugins(partial(self._nested, catalogue, scene.config, keys))
+            nested = PromptsOfPlugins(
+                self._paths, asked.catalogue, scene.config, keys=keys, log=self._new_log(), notes=self.notes
+            )
             handlers = things.enter_context(services(self._paths, keys, asker=self._asker))
             handlers["host/prompt"] = nested.answer
             supervisor = Supervisor(self._paths, services=handlers)
-            self._supervisor = await things.enter_async_context(supervisor)
+            self._supervisor = asked.supervisor = await things.enter_async_context(supervisor)
             nested.serve(supervisor)
             self._things = things.pop_all()
         return self
@@ -182,31 +172,14 @@ class Chat:
 
     def kill_now(self) -> None:
         """Have all plugins killed, without waiting; safe in a signal handler."""
-        if self._choice is not None:
-            self._choice.kill()
-        if self._supervisor is not None:
-            self._supervisor.kill_now()
+        if self._asked is not None:
+            self._asked.kill()
 
     @property
     def _settled(self) -> Scene:
         if self._scene is None:
             raise RuntimeError("settle() comes first")
         return self._scene
-
-    def _nested(
-        self, catalogue: Catalogue, config: Config, keys: KeyService, supervisor: Supervisor
-    ) -> NestedPrompts:
-        from cellwall_kernel.prompting.nested import NestedPrompts
-
-        return NestedPrompts(
-            self._paths,
-            catalogue,
-            config,
-            keys=keys,
-            log=self._new_log(),
-            notes=self.notes,
-            supervisor=supervisor,
-        )
 
     def _new_log(self) -> PromptLog:
         """Return the log for one prompt; a chat remembers itself, also where nothing shall be kept."""

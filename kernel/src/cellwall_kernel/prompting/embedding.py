@@ -11,7 +11,7 @@ from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 from cellwall_kernel.errors import CellwallError, DeadlineExceeded
-from cellwall_kernel.prompting.choose import Choice
+from cellwall_kernel.prompting.asked import AskedPlugin
 from cellwall_kernel.prompting.keys import KeyService, check_key
 
 if TYPE_CHECKING:
@@ -21,10 +21,9 @@ if TYPE_CHECKING:
     from cellwall_kernel.grants import Grant
     from cellwall_kernel.paths import Paths
     from cellwall_kernel.process import Spawned
+    from cellwall_kernel.prompting.asked import Runner
     from cellwall_kernel.prompting.choose import EmbedderOffer
-    from cellwall_kernel.prompting.run import Runner
     from cellwall_kernel.session import Call, Deadline
-    from cellwall_kernel.supervisor import Supervisor
     from cellwall_wire import AssetFile, EmbedFile, EmbedResult, EmbedText, UnknownItem, Vector, VectorFailure
 
 __all__ = ["EmbedRequest", "Embedding", "VectorSink"]
@@ -71,9 +70,6 @@ class Embedding:
         sink: takes the vectors.
         run: runs the asynchronous parts.
         progress: makes what is told about data files that must be fetched first.
-
-    Attributes:
-        notes: sentences for the user about what plugins tried and were not allowed.
     """
 
     def __init__(
@@ -92,10 +88,12 @@ class Embedding:
         self._sink = sink
         self._run = run
         self._progress = progress
-        self.notes: list[str] = []
-        self._choice: Choice | None = None
-        self._spawned: Spawned | None = None
-        self._supervisor: Supervisor | None = None
+        self._asked: AskedPlugin | None = None
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences for the user about what plugins tried and were not allowed."""
+        return self._asked.notes if self._asked is not None else []
 
     def vectors(self) -> EmbedResult:
         """Embed everything that the source gives.
@@ -103,52 +101,33 @@ class Embedding:
         Raises:
             CellwallError: the model could not be asked, or failed.
         """
-        from cellwall_kernel.assets.launching import resolve_for_launch
         from cellwall_kernel.grants import valid_grant
-        from cellwall_kernel.supervisor import spawn_plugin
 
-        entry, model = self._chosen()
-        record = entry.record
-        grant = valid_grant(self._paths, record)
+        self._asked = asked = AskedPlugin(self._paths, self._run, self._progress)
+        name = self._request.model or asked.config.default_embedding_model
+        offer = asked.choice.default_embedder() if name is None else asked.choice.embedder(name)
+        entry, model = offer
+        grant = valid_grant(self._paths, entry.record)
         check_key(self._paths, entry.name, model, self._request.key, grant)
-        progress = self._progress() if model.assets else None
-        assets = resolve_for_launch(record.manifest, model.assets, record.name, self._paths, progress)
-        self._spawned = spawned = spawn_plugin(record, self._paths, assets=assets, grant=grant)
-        try:
-            return self._run(lambda: self._converse((entry, model), assets, spawned, grant))
-        except BaseException:
-            spawned.kill_now()  # has no effect on one that has ended
-            raise
-        finally:
-            refusals = self._supervisor.refusals.get(record.name, []) if self._supervisor is not None else []
-            self.notes += [refusal.sentence(record.name) for refusal in refusals]
+        assets = asked.assets(entry.record, model.assets)
+        spawned = asked.start(entry.record, assets, grant)
+        return asked.run(lambda: self._converse(asked, offer, assets, spawned, grant))
 
     def kill(self) -> None:
         """Have all processes of this embedding killed, without waiting; safe in a signal handler."""
-        if self._choice is not None:
-            self._choice.kill()
-        if self._supervisor is not None:
-            self._supervisor.kill_now()
-        if self._spawned is not None:
-            self._spawned.kill_now()
-
-    def _chosen(self) -> EmbedderOffer:
-        from cellwall_kernel.catalogue import Catalogue
-        from cellwall_kernel.config import load_config
-
-        config = load_config(self._paths)
-        catalogue = Catalogue.load(self._paths, owners=config.owners)
-        self.notes = catalogue.attempts  # as they are found out
-        self._choice = Choice(self._paths, catalogue, self._run)
-        name = self._request.model or config.default_embedding_model
-        return self._choice.default_embedder() if name is None else self._choice.embedder(name)
+        if self._asked is not None:
+            self._asked.kill()
 
     async def _converse(
-        self, offer: EmbedderOffer, assets: Mapping[str, AssetFile], spawned: Spawned, grant: Grant
+        self,
+        asked: AskedPlugin,
+        offer: EmbedderOffer,
+        assets: Mapping[str, AssetFile],
+        spawned: Spawned,
+        grant: Grant,
     ) -> EmbedResult:
         from msgspec.structs import replace
 
-        from cellwall_kernel.config import load_config
         from cellwall_kernel.prompting.services import services
         from cellwall_kernel.session import Deadline
         from cellwall_kernel.supervisor import Supervisor
@@ -157,15 +136,14 @@ class Embedding:
         entry, model = offer
         keys = KeyService(self._paths, entry, model, self._request.key, grant)
         total_s = self._request.timeout_s or LONGEST_S
-        timeouts = load_config(self._paths).timeouts
-        usual = Deadline.from_settings(timeouts, plugin=entry.name, total_s=total_s)
+        usual = Deadline.from_settings(asked.config.timeouts, plugin=entry.name, total_s=total_s)
         usual = usual.within(grant.permissions.limits.deadline_s)
         # Silence is looked at in _Stream, where it is known whether the plugin has anything to answer.
         deadline = replace(usual, first_s=None, idle_s=None)
         params = EmbedParams(model=model.id, dimensions=self._request.dimensions)
         with services(self._paths, keys) as handlers:
-            async with Supervisor(self._paths, services=handlers) as self._supervisor:
-                opened = self._supervisor.call(
+            async with Supervisor(self._paths, services=handlers) as asked.supervisor:
+                opened = asked.supervisor.call(
                     entry.record, "embed/batch", params, deadline=deadline, assets=assets, spawned=spawned
                 )
                 async with opened as call:

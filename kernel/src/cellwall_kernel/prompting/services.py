@@ -7,13 +7,16 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
     from msgspec import Struct
 
+    from cellwall_kernel.catalogue import Catalogue
+    from cellwall_kernel.config import Config
     from cellwall_kernel.paths import Paths
     from cellwall_kernel.prompting.asking import Asker
     from cellwall_kernel.prompting.keys import KeyService
+    from cellwall_kernel.prompting.log import PromptLog
     from cellwall_kernel.prompting.nested import NestedPrompts
     from cellwall_kernel.session import Handler, ServiceCall
     from cellwall_kernel.supervisor import Supervisor
@@ -69,13 +72,35 @@ class PromptsOfPlugins:
     """Answers `host/prompt`; loads what that needs when the first plugin asks, since few ever do.
 
     Args:
-        make: makes what answers, given the supervisor of the command.
+        paths: as for NestedPrompts; likewise the others.
+        catalogue: as above.
+        config: as above.
+        keys: as above.
+        log: as above.
+        notes: as above.
     """
 
-    def __init__(self, make: Callable[[Supervisor], NestedPrompts]) -> None:
-        self._make = make
+    def __init__(
+        self,
+        paths: Paths,
+        catalogue: Catalogue,
+        config: Config,
+        *,
+        keys: KeyService,
+        log: PromptLog,
+        notes: list[str],
+    ) -> None:
         self._supervisor: Supervisor | None = None
-        self._nested: NestedPrompts | None = None
+
+        @cache
+        def nested(supervisor: Supervisor) -> NestedPrompts:
+            from cellwall_kernel.prompting.nested import NestedPrompts
+
+            return NestedPrompts(
+                paths, catalogue, config, keys=keys, log=log, notes=notes, supervisor=supervisor
+            )
+
+        self._nested = nested
 
     def serve(self, supervisor: Supervisor) -> None:
         """Run the prompts with a supervisor, which exists only after its services do."""
@@ -83,8 +108,6 @@ class PromptsOfPlugins:
 
     async def answer(self, call: ServiceCall) -> PromptResult:
         """Run a prompt for a plugin; raises as NestedPrompts.answer()."""
-        if self._nested is None:
-            if self._supervisor is None:
-                raise RuntimeError("there is no supervisor yet")
-            self._nested = self._make(self._supervisor)
-        return await self._nested.answer(call)
+        if self._supervisor is None:
+            raise RuntimeError("there is no supervisor yet")
+        return await self._nested(self._supervisor).answer(call)

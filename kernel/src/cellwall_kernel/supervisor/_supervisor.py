@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from cellwall_kernel.attaching import attachment_of
 from cellwall_kernel.breaker import Breaker, pause_s
-from cellwall_kernel.config import load_config, patience_with
+from cellwall_kernel.config import load_config
 from cellwall_kernel.errors import CrashedAtStart, PluginCrashed, PluginError
 from cellwall_kernel.process import StderrLog
 from cellwall_kernel.supervisor._spawning import spawn_plugin
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from cellwall_kernel.config import Config
     from cellwall_kernel.discovery import PluginRecord
     from cellwall_kernel.paths import Paths
     from cellwall_kernel.permissions import Refusal
@@ -140,7 +142,7 @@ class Supervisor:
                 raise RuntimeError("the supervisor is not running")
             idle_stop_s = self._idle_stop_s
             if idle_stop_s is None:
-                idle_stop_s = load_config(self._paths).idle_stop_s
+                idle_stop_s = self._settings.idle_stop_s
             if idle_stop_s is None:
                 idle_stop_s = IDLE_STOP_S
             self._pool = Pool(self, self._paths, self._tasks.start_soon, idle_stop_s=idle_stop_s)
@@ -271,7 +273,12 @@ class Supervisor:
 
     def patience(self, record: PluginRecord) -> Patience:
         """Return how long the plugin is waited for."""
-        return patience_with(self._paths, record.name)
+        return self._settings.timeouts.patience(record.name)
+
+    @cached_property
+    def _settings(self) -> Config:
+        """The user's settings, as they were when the command first needed them."""
+        return load_config(self._paths)
 
     def is_crash(self, problem: BaseException | None) -> bool:
         """Whether a problem is one that counts against the plugin that had it."""
