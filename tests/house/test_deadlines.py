@@ -85,7 +85,7 @@ UNTIL_THE_CHILD = "serves until its child has ended, and each child has a ladder
 
 UNBOUNDED = {
     KERNEL + "conformance/_peer.py:Peer.write": "as long as its child lives; `running` cancels it",
-    KERNEL + "cli/_talking.py:piped_lines": "waits for who writes into the pipe; a signal ends it",
+    KERNEL + "cli/_reading.py:read_when_ready": "waits for who writes into the pipe; a signal ends it",
     KERNEL + "cli/_talking.py:typed_lines": "waits for a person; a signal ends it",
     KERNEL + "doctor/_cell.py:_say": "in a task that is cancelled when the probe's time is over",
     KERNEL + "doctor/_scene.py:Scene.effects": "the socket does not block",

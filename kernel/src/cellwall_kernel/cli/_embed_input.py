@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from binascii import b2a_base64
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from cellwall_kernel.cli._reading import read_when_ready
 from cellwall_kernel.errors import NotFound, UsageProblem
 from cellwall_wire import EmbedFile, EmbedText
 
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 __all__ = ["content_of", "lines_of", "text_of", "whole"]
-
-CHUNK_BYTES = 65_536
-"""How much is read at a time."""
 
 PIECE_CHARS = 10_000
 """The most characters of a text in one item: 60,000 bytes at worst in JSON, below a data line's 65,536."""
@@ -97,7 +93,7 @@ async def lines_of(file: str | None, *, is_json: bool) -> AsyncIterator[list[Emb
     number, rest, fd = 0, b"", opened(file)
     try:
         while True:
-            chunk = await read(fd)
+            chunk = await read_when_ready(fd)
             *lines, rest = (rest + chunk).split(b"\n") if chunk else (rest, b"")
             if len(rest) > LONGEST_LINE_BYTES:
                 raise UsageProblem(f"line {number + len(lines) + 1} is longer than 64 MiB.")
@@ -124,16 +120,6 @@ def opened(file: str | None) -> int:
         return os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise NotFound(f"the file '{file}' cannot be read: {error.strerror}.") from None
-
-
-async def read(fd: int) -> bytes:
-    """Read what is there, waiting for it without holding anybody up; empty at the end."""
-    from anyio import wait_readable
-
-    if not stat.S_ISREG(os.fstat(fd).st_mode):  # a file is always ready, and cannot be waited for
-        with suppress(PermissionError):  # likewise a device such as /dev/null
-            await wait_readable(fd)
-    return os.read(fd, CHUNK_BYTES)
 
 
 def line_pieces(number: int, line: bytes, *, is_json: bool) -> list[EmbedText | EmbedFile]:

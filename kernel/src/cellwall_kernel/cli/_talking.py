@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 
+from cellwall_kernel.cli._reading import read_when_ready
 from cellwall_kernel.errors import Interrupted, UsageProblem
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ __all__ = ["Stops", "lines_of"]
 
 INVITATION = "> "
 STDIN = 0
-CHUNK_BYTES = 65_536
 SECOND = 2
 
 
@@ -113,9 +113,7 @@ async def piped_lines() -> AsyncIterator[str]:
     """
     rest = b""
     while True:
-        with suppress(PermissionError):  # a file is always ready, and cannot be waited for
-            await anyio.wait_readable(STDIN)
-        chunk = os.read(STDIN, CHUNK_BYTES)
+        chunk = await read_when_ready(STDIN)
         *lines, rest = (rest + chunk).split(b"\n") if chunk else ([rest, b""] if rest else [b""])
         for line in lines:
             try:
